@@ -1,0 +1,44 @@
+// The configuration file: TOML to Options, and back for --print-config.
+
+#ifndef SPANMETER_CONFIG_H_
+#define SPANMETER_CONFIG_H_
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "spanmeter/options.h"
+
+namespace spanmeter {
+
+// One thing that is wrong with a configuration.
+struct ConfigProblem {
+  int line = 0;  // 1-based; 0 when it concerns the whole file
+  std::string message;  // what is wrong, and what would be right
+};
+
+struct ConfigResult {
+  Options options;  // usable only when `problems` is empty
+  std::vector<ConfigProblem> problems;  // all of them, by line
+};
+
+// Looks up an environment variable; nullopt when it is not set.
+using Environment = std::function<std::optional<std::string>(const std::string& name)>;
+
+// Parses and validates the text of a configuration file.
+ConfigResult ParseConfig(std::string_view toml, const Environment& environment);
+// The same for the file at `path`, with the process's environment.
+ConfigResult LoadConfig(const std::string& path);
+
+// "file:line: message", one problem a line.
+std::string FormatProblems(const std::string& path, const std::vector<ConfigProblem>& problems);
+
+// The effective configuration as TOML that ParseConfig() accepts; secrets are replaced by
+// "<secret>".
+std::string PrintConfig(const Options& options);
+
+}  // namespace spanmeter
+
+#endif  // SPANMETER_CONFIG_H_

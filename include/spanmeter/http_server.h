@@ -1,0 +1,45 @@
+// The HTTP port: scrapes, health, and the page at /.
+
+#ifndef SPANMETER_HTTP_SERVER_H_
+#define SPANMETER_HTTP_SERVER_H_
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "spanmeter/clock.h"
+#include "spanmeter/log.h"
+#include "spanmeter/options.h"
+#include "spanmeter/sample_sink.h"
+#include "spanmeter/self_metrics.h"
+
+namespace spanmeter {
+
+// What the server serves. Called from the server's threads, several at a time.
+struct HttpContent {
+  // Presents the generated series; false when the sink ended the visit.
+  std::function<bool(SampleSink*)> visit_generated;
+  // Whether requests for spans are being taken, for /-/ready.
+  std::function<bool()> ready;
+};
+
+// Serves from its construction until Stop() or its destruction. Thread-safe.
+class HttpServer {
+ public:
+  // Returns null and says why in *error when the port cannot be opened. All arguments but `options`
+  // must outlive the server.
+  static std::unique_ptr<HttpServer> Start(const HttpOptions& options, HttpContent content,
+                                           const Clock* clock, const Logger* logger,
+                                           SelfMetrics* metrics, std::string* error);
+  virtual ~HttpServer() = default;
+
+  // "host:port" as bound, with the port that the system chose.
+  virtual std::string address() const = 0;
+  // Ends running answers within a few seconds and closes the port. May be called more than once.
+  virtual void Stop() = 0;
+};
+
+}  // namespace spanmeter
+
+#endif  // SPANMETER_HTTP_SERVER_H_

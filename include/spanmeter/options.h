@@ -1,0 +1,149 @@
+// Every setting of spanmeter as plain structs with defaults. The configuration file only fills them
+// (src/config); the modules read them. Durations are in nanoseconds, sizes in bytes.
+// etc/spanmeter.toml documents each key for users.
+
+#ifndef SPANMETER_OPTIONS_H_
+#define SPANMETER_OPTIONS_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace spanmeter {
+
+enum class LogLevel : uint8_t { kDebug, kInfo, kWarn, kError };
+enum class LogFormat : uint8_t { kLogfmt, kJson };
+
+struct LogOptions {
+  LogLevel level = LogLevel::kInfo;
+  LogFormat format = LogFormat::kLogfmt;
+};
+
+// TLS of a listening port. All three are paths to PEM files.
+struct ServerTlsOptions {
+  std::string cert_file;
+  std::string key_file;
+  // Set: clients must show a certificate signed by one of these authorities (mTLS).
+  std::string client_ca_file;
+};
+
+struct OtlpGrpcOptions {
+  // "host:port"; an IPv6 host stands in brackets. Port 0 lets the system choose (tests).
+  std::string listen = "0.0.0.0:4317";
+  // Largest request, compressed and again decompressed. 1 KiB to 256 MiB.
+  uint64_t max_message_size = 16 << 20;
+  // Bytes of requests being worked on; beyond it clients are told to retry later.
+  // At least max_message_size.
+  uint64_t max_in_flight = 64 << 20;
+  std::optional<ServerTlsOptions> tls;
+};
+
+struct HttpOptions {
+  std::string listen = "0.0.0.0:9797";
+  // Adds `_created` samples to OpenMetrics scrapes.
+  bool openmetrics_created = false;
+};
+
+// One condition of a filter policy. `key` names an intrinsic or a scoped attribute, as configured.
+struct FilterAttribute {
+  std::string key;
+  std::variant<std::string, int64_t, double, bool> value;
+};
+
+struct FilterMatch {
+  enum class Type : uint8_t { kStrict, kRegex };
+  Type match_type = Type::kStrict;
+  std::vector<FilterAttribute> attributes;
+};
+
+struct FilterPolicy {
+  std::optional<FilterMatch> include;
+  std::optional<FilterMatch> include_any;
+  std::optional<FilterMatch> exclude;
+};
+
+struct DimensionMapping {
+  std::string name;
+  std::vector<std::string> source_labels;
+  std::string join;
+};
+
+// Which of a span's own properties become labels.
+struct IntrinsicDimensions {
+  bool service = true;
+  bool span_name = true;
+  bool span_kind = true;
+  bool status_code = true;
+  bool status_message = false;
+};
+
+struct SpanMetricsOptions {
+  // Upper bounds in seconds, ascending, without +Inf. Empty: only +Inf.
+  std::vector<double> histogram_buckets = {0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128,
+                                           0.256, 0.512, 1.024, 2.048, 4.096, 8.192, 16.384};
+  IntrinsicDimensions intrinsic_dimensions;
+  std::vector<std::string> dimensions;
+  std::vector<DimensionMapping> dimension_mappings;
+  bool enable_target_info = false;
+  std::vector<std::string> target_info_excluded_dimensions;
+  bool enable_instance_label = true;
+  // Attribute that holds the sampling ratio; empty: none.
+  std::string span_multiplier_key;
+  bool enable_tracestate_span_multiplier = false;
+  std::vector<FilterPolicy> filter_policies;
+};
+
+enum class LimiterType : uint8_t { kSeries, kEntity };
+
+// What `processors` switches on, sub-processors resolved.
+struct ProcessorSelection {
+  bool span_metrics_count = true;
+  bool span_metrics_latency = true;
+  bool span_metrics_size = true;
+
+  bool span_metrics() const {
+    return span_metrics_count || span_metrics_latency || span_metrics_size;
+  }
+};
+
+struct GeneratorOptions {
+  ProcessorSelection processors;
+  // Constant labels of every generated series. An empty value means no label.
+  std::map<std::string, std::string> external_labels;
+  // Name of a label that holds the tenant's id; empty: no such label.
+  std::string inject_tenant_id_as;
+  // 0 = no limit.
+  uint64_t max_active_series = 0;
+  uint64_t max_active_entities = 0;
+  LimiterType limiter_type = LimiterType::kSeries;
+  // A label set without an update for this long disappears. 1 s to 30 days.
+  int64_t stale_duration = int64_t{15} * 60 * 1'000'000'000;
+  // How far a span's end may be from now, either way. 0 = any.
+  int64_t ingestion_time_range_slack = int64_t{5} * 60 * 1'000'000'000;
+  // In bytes; 0 = not cut.
+  uint64_t max_label_name_length = 1024;
+  uint64_t max_label_value_length = 2048;
+  // Label name of exemplars; at most 96 characters.
+  std::string trace_id_label_name = "traceID";
+  // Larger span multipliers are not believed. At least 1.
+  double max_span_multiplier = 1'000'000;
+  // Count everything, expose nothing.
+  bool disable_collection = false;
+
+  SpanMetricsOptions span_metrics;
+};
+
+struct Options {
+  LogOptions log;
+  OtlpGrpcOptions otlp_grpc;
+  HttpOptions http;
+  GeneratorOptions generator;
+};
+
+}  // namespace spanmeter
+
+#endif  // SPANMETER_OPTIONS_H_

@@ -1,0 +1,68 @@
+// A processor turns spans into updates of a registry. It knows nothing of gRPC, HTTP or Prometheus
+// formats.
+
+#ifndef SPANMETER_PROCESSOR_H_
+#define SPANMETER_PROCESSOR_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "spanmeter/span_view.h"
+
+namespace spanmeter {
+
+// Why a span was not counted. The names are those of the `reason` label, of the log and of the page.
+enum class DiscardReason : uint8_t {
+  kFiltered,              // a filter policy keeps it out
+  kInvalidUtf8,           // a label value is not valid UTF-8
+  kOutsideTimeRange,      // ends too far from now
+  kInvalidId,             // trace, span or parent id of a wrong length or all zero
+};
+inline constexpr size_t kDiscardReasons = 4;
+constexpr std::string_view DiscardReasonName(DiscardReason reason) {
+  constexpr std::array<std::string_view, kDiscardReasons> kNames = {
+      "filtered", "invalid_utf8", "outside_time_range", "invalid_id"};
+  return kNames[static_cast<size_t>(reason)];
+}
+
+// What a session did with the spans of one request.
+struct ProcessorCounts {
+  std::array<uint64_t, kDiscardReasons> discarded = {};
+  // Span multipliers that were larger than max_span_multiplier and not believed.
+  uint64_t multipliers_rejected = 0;
+};
+
+// One request's way through a processor, reused for the next request. Not thread-safe.
+//
+// Calls come as StartRequest, then for each resource StartResource and its spans, then Commit; or
+// StartRequest again, when the request turned out to be broken: whatever was collected is forgotten.
+// Nothing has a lasting effect before Commit().
+class ProcessorSession {
+ public:
+  virtual ~ProcessorSession() = default;
+
+  virtual void StartRequest() = 0;
+  virtual void StartResource(const ResourceView& resource) = 0;
+  // Only spans within the ingestion time range.
+  virtual void Span(const SpanView& span) = 0;
+  // Applies what was collected. The request's bytes are still valid. Returns what happened since
+  // StartRequest().
+  virtual ProcessorCounts Commit() = 0;
+};
+
+// Thread-safe.
+class Processor {
+ public:
+  virtual ~Processor() = default;
+
+  // The name in `processors` and in the `processor` label.
+  virtual std::string_view name() const = 0;
+  // The processor must outlive its sessions.
+  virtual std::unique_ptr<ProcessorSession> NewSession() = 0;
+};
+
+}  // namespace spanmeter
+
+#endif  // SPANMETER_PROCESSOR_H_

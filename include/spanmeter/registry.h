@@ -1,0 +1,172 @@
+// A tenant's metrics: families of series that share a label set, bounded and expiring.
+//
+// Writing: processors describe each family once, fill an UpdateBatch and hand it over with Apply().
+// Reading: Visit() walks all live series into a SampleSink.
+
+#ifndef SPANMETER_REGISTRY_H_
+#define SPANMETER_REGISTRY_H_
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "spanmeter/clock.h"
+#include "spanmeter/options.h"
+#include "spanmeter/sample_sink.h"
+
+namespace spanmeter {
+
+// A family holds at most this many metrics.
+inline constexpr size_t kMaxFamilyMetrics = 5;
+
+// One metric of a family.
+struct FamilyMetric {
+  std::string name;
+  std::string help;
+  MetricType type = MetricType::kCounter;
+  // Histograms: upper bounds, strictly ascending, without +Inf.
+  std::vector<double> bounds;
+};
+
+// One label of a family. The order of the labels is the order of the values in a key.
+struct FamilyLabel {
+  std::string name;
+  // Not empty: the key holds a number; the label's value is the name with that index, or the number
+  // itself in decimal (as int32) when there is none. The names must outlive the registry.
+  std::span<const std::string_view> enum_names;
+};
+
+struct FamilyOptions {
+  // Distinct names, none of them an external label. Unused with `own_labels`.
+  std::vector<FamilyLabel> labels;
+  // Every key brings its own label names (info metrics): name, value, name, value, ..., sorted by
+  // name, names legal and distinct, none of them an external label, no value empty.
+  bool own_labels = false;
+  std::vector<FamilyMetric> metrics;
+  // What passes the limits is added up in the overflow series; false (info metrics): it is left out.
+  bool overflows = true;
+};
+
+// Identifies a family within its registry.
+using FamilyId = uint8_t;
+
+// One label set's share of a request. Filled by UpdateBatch.
+struct Update {
+  uint64_t hash = 0;
+  uint32_t key_begin = 0;
+  uint32_t key_size = 0;
+  FamilyId family = 0;
+  // Bit i: values[i] is to be applied to metric i.
+  uint8_t metrics = 0;
+  // Observations of histograms count this much. Finite, > 0.
+  double weight = 1;
+  // Counters: the increment. Gauges: the new value. Histograms: the observed value.
+  std::array<double, kMaxFamilyMetrics> values = {};
+  // 16 bytes, or null for no exemplar. Borrowed: must be valid until Apply() returns.
+  const char* trace_id = nullptr;
+};
+
+// The updates of one request, in order. Reusable; not thread-safe.
+//
+// A key is built value by value between BeginKey() and Add():
+//
+//   batch.BeginKey();
+//   batch.AppendText("checkout");
+//   batch.AppendEnum(2);
+//   Update& update = batch.Add(family);
+//
+// The values stand in the order of the family's labels; every label has one (an empty text means
+// that the series does not have the label). Texts must be valid UTF-8, already cut to length.
+class UpdateBatch {
+ public:
+  UpdateBatch();
+
+  void Clear() {
+    updates_.clear();
+    keys_.clear();
+    key_begin_ = 0;
+  }
+
+  void BeginKey() { key_begin_ = keys_.size(); }
+  void AppendText(std::string_view value);
+  void AppendEnum(int32_t number);
+  // Appends values that were encoded before, by this class.
+  void AppendEncoded(std::string_view encoded) { keys_.append(encoded); }
+
+  // The bytes appended since BeginKey(); valid until the next append.
+  std::string_view EncodedKey() const {
+    return std::string_view(keys_).substr(key_begin_);
+  }
+
+  // Ends the key and adds an update for it. The reference is valid until the next Add().
+  Update& Add(FamilyId family);
+
+  std::string_view KeyOf(const Update& update) const {
+    return std::string_view(keys_).substr(update.key_begin, update.key_size);
+  }
+  const std::vector<Update>& updates() const { return updates_; }
+  bool empty() const { return updates_.empty(); }
+
+ private:
+  std::vector<Update> updates_;
+  std::string keys_;
+  size_t key_begin_ = 0;
+};
+
+// Counters since the start and gauges of now. Demand is what the counts would be without limits: exact
+// for what is alive, estimated (standard error 3.25 %) for what went to overflow.
+struct RegistryStats {
+  uint64_t active_series = 0;
+  uint64_t active_entities = 0;
+  uint64_t series_created = 0;
+  uint64_t series_expired = 0;
+  // Updates that went to overflow or, for info metrics, were left out.
+  uint64_t updates_limited = 0;
+  uint64_t series_demand = 0;
+  uint64_t entity_demand = 0;
+};
+
+// Thread-safe, except for AddFamily().
+class Registry {
+ public:
+  // Of `options` the limits, stale_duration, trace_id_label_name, disable_collection and
+  // external_labels count; `external_labels` must hold everything that applies, the tenant's label
+  // included. `clock` must outlive the registry.
+  Registry(const GeneratorOptions& options, const Clock* clock);
+  ~Registry();
+  Registry(const Registry&) = delete;
+  Registry& operator=(const Registry&) = delete;
+
+  // REQUIRES: no thread uses the registry yet; at most 8 families; the metrics' names are new.
+  FamilyId AddFamily(FamilyOptions options);
+
+  // Applies every update of the batch exactly once, in order where two updates concern one label set
+  // or one limit. A label set is admitted with all of its series or not at all.
+  void Apply(const UpdateBatch& batch);
+
+  // Removes what was not updated for stale_duration. Readers and Apply() never see such label sets,
+  // whether they are removed yet or not; calling this often only bounds memory. At most a few
+  // hundred label sets are looked at under one lock.
+  void Expire();
+
+  // Presents every metric with its live series. The metrics of a label set belong to one instant,
+  // also where they are presented one after the other. Never blocks Apply() for longer than it
+  // takes to copy a few dozen label sets. Takes memory of about 24 bytes per label set.
+  // Returns false when the sink ended the visit.
+  bool Visit(SampleSink* sink);
+
+  RegistryStats GetStats() const;
+
+ private:
+  class Impl;
+  const std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace spanmeter
+
+#endif  // SPANMETER_REGISTRY_H_

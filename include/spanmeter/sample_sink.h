@@ -1,0 +1,70 @@
+// The read side of a registry: what a scrape encoder implements to receive metrics.
+
+#ifndef SPANMETER_SAMPLE_SINK_H_
+#define SPANMETER_SAMPLE_SINK_H_
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "spanmeter/span_view.h"
+
+namespace spanmeter {
+
+enum class MetricType : uint8_t { kCounter, kGauge, kHistogram, kUntyped };
+
+// What is the same for all series of a metric.
+struct MetricInfo {
+  // The full name; a counter's ends in `_total`.
+  std::string name;
+  std::string help;
+  MetricType type = MetricType::kCounter;
+  // Histograms only: upper bounds, ascending, without +Inf.
+  std::vector<double> bounds;
+  // Label name of exemplars.
+  std::string exemplar_label = "traceID";
+};
+
+// One observation that stands for its bucket.
+struct Exemplar {
+  uint32_t bucket = 0;  // index into HistogramPoint::cumulative_counts
+  double value = 0;
+  int64_t timestamp_ms = 0;  // since the Unix epoch
+  uint8_t trace_id[kTraceIdSize] = {};
+};
+
+struct HistogramPoint {
+  // One per bound and one for +Inf; counts of this bucket and all below. Whole numbers unless
+  // sampled spans were weighted.
+  std::span<const double> cumulative_counts;
+  double sum = 0;
+  // At most one per bucket, ascending by bucket.
+  std::span<const Exemplar> exemplars;
+
+  double count() const { return cumulative_counts.back(); }
+};
+
+// Receives metrics one after the other, each with all of its series.
+//
+// `labels` is the series' label set as the text format writes it between the braces: sorted by name,
+// values escaped, no trailing comma: `client="a",server="b"`; empty when there are no labels.
+// `created_ms` is when the series was born, in ms since the Unix epoch; 0 = unknown.
+// All views are valid for the length of the call. Every method returns false to end the visit (the
+// reader has gone away).
+class SampleSink {
+ public:
+  virtual ~SampleSink() = default;
+
+  virtual bool BeginMetric(const MetricInfo& metric) = 0;
+  // REQUIRES: the metric is a counter, a gauge or untyped.
+  virtual bool Number(std::string_view labels, double value, int64_t created_ms) = 0;
+  // REQUIRES: the metric is a histogram.
+  virtual bool Histogram(std::string_view labels, const HistogramPoint& point,
+                         int64_t created_ms) = 0;
+};
+
+}  // namespace spanmeter
+
+#endif  // SPANMETER_SAMPLE_SINK_H_

@@ -1,0 +1,36 @@
+// The span-metrics processor: calls, latency and size per service and operation, and target_info.
+
+#ifndef SPANMETER_SPAN_METRICS_H_
+#define SPANMETER_SPAN_METRICS_H_
+
+#include <memory>
+#include <string>
+
+#include "spanmeter/attribute_index.h"
+#include "spanmeter/options.h"
+#include "spanmeter/processor.h"
+#include "spanmeter/registry.h"
+
+namespace spanmeter {
+
+// Builds the processor from `options` (span_metrics, processors, the label lengths, the multiplier's
+// bound and the names of external_labels count; external_labels must hold everything that applies).
+// Adds its families to `registry` and the keys that it looks at to `index`; both must outlive it.
+// REQUIRES: ValidateSpanMetrics() found nothing wrong with `options`.
+std::unique_ptr<Processor> NewSpanMetrics(const GeneratorOptions& options, AttributeIndex* index,
+                                          Registry* registry);
+
+// A configuration that cannot work. `path` names the key below [generator], in the manner of
+// `span_metrics.dimensions[2]`; `problem` says what is wrong and what would be right.
+struct OptionProblem {
+  std::string path;
+  std::string problem;
+};
+
+// Finds everything in `options.span_metrics` that contradicts itself: labels that collide or are
+// reserved, invalid filter policies, bucket lists. Empty when all is well.
+std::vector<OptionProblem> ValidateSpanMetrics(const GeneratorOptions& options);
+
+}  // namespace spanmeter
+
+#endif  // SPANMETER_SPAN_METRICS_H_

@@ -1,0 +1,32 @@
+# Compiler settings that hold for every target of the project.
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "Build type" FORCE)
+endif()
+
+find_program(SPANMETER_CCACHE ccache)
+if(SPANMETER_CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER ${SPANMETER_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${SPANMETER_CCACHE})
+endif()
+
+add_library(spanmeter_compile_options INTERFACE)
+target_compile_options(spanmeter_compile_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough
+  -fno-omit-frame-pointer
+  # Source paths in messages and debug information do not depend on where the tree was cloned.
+  -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
+if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
+  target_compile_options(spanmeter_compile_options INTERFACE -Wthread-safety)
+endif()
+if(SPANMETER_WERROR)
+  target_compile_options(spanmeter_compile_options INTERFACE -Werror)
+endif()
+
+if(SPANMETER_SANITIZE)
+  add_compile_options(-fsanitize=${SPANMETER_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${SPANMETER_SANITIZE})
+endif()
+if(SPANMETER_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
