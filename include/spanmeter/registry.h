@@ -29,7 +29,7 @@ struct FamilyMetric {
   std::string name;
   std::string help;
   MetricType type = MetricType::kCounter;
-  // Histograms: upper bounds, strictly ascending, without +Inf.
+  // Histograms: upper bounds, strictly ascending, without +Inf, at most kMaxHistogramBounds.
   std::vector<double> bounds;
 };
 
@@ -48,14 +48,20 @@ struct FamilyOptions {
   // name, names legal and distinct, none of them an external label, no value empty.
   bool own_labels = false;
   std::vector<FamilyMetric> metrics;
-  // What passes the limits is added up in the overflow series; false (info metrics): it is left out.
+  // What passes the limits is added up in the overflow series; false (info metrics): it is left
+  // out.
   bool overflows = true;
 };
 
 // Identifies a family within its registry.
 using FamilyId = uint8_t;
+inline constexpr size_t kMaxFamilies = 8;
 
-// One label set's share of a request. Filled by UpdateBatch.
+// A histogram has at most this many bounds.
+inline constexpr size_t kMaxHistogramBounds = 250;
+
+// One label set's share of a request. UpdateBatch fills in the key and the family, the registry the
+// hash, the processor the rest.
 struct Update {
   uint64_t hash = 0;
   uint32_t key_begin = 0;
@@ -84,13 +90,8 @@ struct Update {
 // that the series does not have the label). Texts must be valid UTF-8, already cut to length.
 class UpdateBatch {
  public:
-  UpdateBatch();
-
-  void Clear() {
-    updates_.clear();
-    keys_.clear();
-    key_begin_ = 0;
-  }
+  // Forgets everything; keeps the memory unless it is unusually much.
+  void Clear();
 
   void BeginKey() { key_begin_ = keys_.size(); }
   void AppendText(std::string_view value);
@@ -99,9 +100,7 @@ class UpdateBatch {
   void AppendEncoded(std::string_view encoded) { keys_.append(encoded); }
 
   // The bytes appended since BeginKey(); valid until the next append.
-  std::string_view EncodedKey() const {
-    return std::string_view(keys_).substr(key_begin_);
-  }
+  std::string_view EncodedKey() const { return std::string_view(keys_).substr(key_begin_); }
 
   // Ends the key and adds an update for it. The reference is valid until the next Add().
   Update& Add(FamilyId family);
@@ -113,13 +112,19 @@ class UpdateBatch {
   bool empty() const { return updates_.empty(); }
 
  private:
+  friend class Registry;
+
   std::vector<Update> updates_;
   std::string keys_;
   size_t key_begin_ = 0;
+  // Working memory of Registry::Apply(): indices of updates grouped by shard, and of those that
+  // found no series.
+  std::vector<uint32_t> grouped_;
+  std::vector<uint32_t> missed_;
 };
 
-// Counters since the start and gauges of now. Demand is what the counts would be without limits: exact
-// for what is alive, estimated (standard error 3.25 %) for what went to overflow.
+// Counters since the start and gauges of now. Demand is what the counts would be without limits:
+// exact for what is alive, estimated (standard error 3.25 %) for what went to overflow.
 struct RegistryStats {
   uint64_t active_series = 0;
   uint64_t active_entities = 0;
@@ -137,17 +142,20 @@ class Registry {
   // Of `options` the limits, stale_duration, trace_id_label_name, disable_collection and
   // external_labels count; `external_labels` must hold everything that applies, the tenant's label
   // included. `clock` must outlive the registry.
-  Registry(const GeneratorOptions& options, const Clock* clock);
+  // `hash_mask` is for tests: bits of a key's hash that are cleared in it make keys collide.
+  Registry(const GeneratorOptions& options, const Clock* clock, uint64_t hash_mask = ~uint64_t{0});
   ~Registry();
   Registry(const Registry&) = delete;
   Registry& operator=(const Registry&) = delete;
 
-  // REQUIRES: no thread uses the registry yet; at most 8 families; the metrics' names are new.
+  // REQUIRES: no thread uses the registry yet; at most kMaxFamilies families; the metrics' names
+  // are new.
   FamilyId AddFamily(FamilyOptions options);
 
-  // Applies every update of the batch exactly once, in order where two updates concern one label set
-  // or one limit. A label set is admitted with all of its series or not at all.
-  void Apply(const UpdateBatch& batch);
+  // Applies every update of the batch exactly once, in order where two updates concern one label
+  // set or one limit. A label set is admitted with all of its series or not at all. Uses working
+  // memory of the batch; its updates and keys stay as they are.
+  void Apply(UpdateBatch* batch);
 
   // Removes what was not updated for stale_duration. Readers and Apply() never see such label sets,
   // whether they are removed yet or not; calling this often only bounds memory. At most a few

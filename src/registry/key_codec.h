@@ -1,0 +1,59 @@
+// The encoding of keys: the values of a label set, one after the other, each readable without the
+// next. A text is its length as a varint and its bytes; a number is a varint.
+
+#ifndef SPANMETER_REGISTRY_KEY_CODEC_H_
+#define SPANMETER_REGISTRY_KEY_CODEC_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace spanmeter {
+
+// A varint of 32 bits takes at most this many bytes.
+inline constexpr size_t kMaxKeyVarint = 5;
+
+// Appends `value` to `key`, seven bits a byte, low bits first.
+inline void AppendKeyVarint(uint32_t value, std::string* key) {
+  if (value < 0x80) [[likely]] {
+    key->push_back(static_cast<char>(value));
+    return;
+  }
+  char buffer[kMaxKeyVarint];
+  size_t size = 0;
+  for (; value >= 0x80; value >>= 7) buffer[size++] = static_cast<char>(value | 0x80);
+  buffer[size++] = static_cast<char>(value);
+  key->append(buffer, size);
+}
+
+// Reads a key that was written with this encoding, value by value.
+class KeyReader {
+ public:
+  explicit KeyReader(std::string_view key) : rest_(key) {}
+
+  bool done() const { return rest_.empty(); }
+
+  uint32_t ReadNumber() {
+    uint32_t value = 0;
+    for (int shift = 0;; shift += 7) {
+      const auto byte = static_cast<uint8_t>(rest_.front());
+      rest_.remove_prefix(1);
+      value |= static_cast<uint32_t>(byte & 0x7f) << shift;
+      if (byte < 0x80) return value;
+    }
+  }
+
+  std::string_view ReadText() {
+    const uint32_t size = ReadNumber();
+    const std::string_view text = rest_.substr(0, size);
+    rest_.remove_prefix(size);
+    return text;
+  }
+
+ private:
+  std::string_view rest_;
+};
+
+}  // namespace spanmeter
+
+#endif  // SPANMETER_REGISTRY_KEY_CODEC_H_
