@@ -18,8 +18,34 @@ endfunction()
 # Declares the GoogleTest program NAME and registers each of its tests with CTest.
 function(spanmeter_test name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS" ${ARGN})
+  if(NOT SPANMETER_TESTS)
+    return()
+  endif()
   add_executable(${name} ${arg_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
   target_link_libraries(${name} PRIVATE ${arg_DEPENDS} GTest::gmock GTest::gtest_main spanmeter_compile_options)
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES LABELS unit)
+endfunction()
+
+# spanmeter_python_test(NAME SCRIPT file [LABEL label] [TIMEOUT seconds] [ARGS argument...])
+#
+# Registers a Python program, run by the system's interpreter (the one that has Debian's modules), as one test of CTest.
+# It finds the tree in SPANMETER_SOURCE_DIR, the program in SPANMETER_BINARY, and prometheus and promtool on its PATH.
+function(spanmeter_python_test name)
+  cmake_parse_arguments(arg "" "SCRIPT;LABEL;TIMEOUT" "ARGS" ${ARGN})
+  if(NOT SPANMETER_TESTS)
+    return()
+  endif()
+  if(NOT arg_LABEL)
+    set(arg_LABEL e2e)
+  endif()
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 120)
+  endif()
+  add_test(NAME ${name} COMMAND ${SPANMETER_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/${arg_SCRIPT} ${arg_ARGS})
+  set_tests_properties(${name} PROPERTIES
+    LABELS ${arg_LABEL}
+    TIMEOUT ${arg_TIMEOUT}
+    ENVIRONMENT "PYTHONDONTWRITEBYTECODE=1;SPANMETER_SOURCE_DIR=${PROJECT_SOURCE_DIR};SPANMETER_BINARY=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/spanmeter"
+    ENVIRONMENT_MODIFICATION "PATH=path_list_prepend:${PROJECT_SOURCE_DIR}/build/tools/bin")
 endfunction()

@@ -1,0 +1,214 @@
+#!/usr/bin/env bash
+#
+# Installs the Debian 12 packages that a group of tasks needs, and only those that are missing. When
+# nothing is missing, apt is not called at all.
+#
+#   packaging/install-deps.sh GROUP...         run, test or lint
+#   packaging/install-deps.sh --list GROUP...  only print the packages, one a line
+#
+# Needs root, or sudo. Everything that is no package of the system goes to build/tools.
+
+set -euo pipefail
+
+source_dir="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+readonly tools_dir="${source_dir}/build/tools"
+
+# What it takes to build and start spanmeter. dpkg-dev unpacks the source package of CivetWeb.
+readonly build_packages=(
+  ca-certificates
+  ccache
+  cmake
+  dpkg-dev
+  g++
+  libabsl-dev
+  libdeflate-dev
+  libgrpc++-dev
+  libisal-dev
+  libprotobuf-dev
+  libre2-dev
+  libssl-dev
+  libtomlplusplus-dev
+  libxxhash-dev
+  ninja-build
+  pkg-config
+  prometheus-cpp-dev
+  protobuf-compiler
+  protobuf-compiler-grpc
+  zlib1g-dev
+)
+
+# What the tests and the benchmarks need on top.
+readonly test_packages=(
+  curl
+  libbenchmark-dev
+  libgmock-dev
+  libgtest-dev
+  openssl
+  python3
+  python3-grpcio
+  python3-prometheus-client
+  python3-protobuf
+)
+
+# What the longer checks of .ci/run need on top.
+readonly lint_packages=(
+  clang
+  clang-format
+  clang-tidy
+  libclang-rt-14-dev
+  shellcheck
+)
+
+fail() {
+  printf 'install-deps: %s\n' "$*" >&2
+  exit 1
+}
+
+usage() {
+  sed -n '3,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+  exit 2
+}
+
+# Prints the packages of the groups given.
+packages_of() {
+  local group
+  for group in "$@"; do
+    case "${group}" in
+      run) printf '%s\n' "${build_packages[@]}" ;;
+      test)
+        printf '%s\n' "${build_packages[@]}" "${test_packages[@]}"
+        # Any Node.js will do, also one that did not come from Debian.
+        command -v node >/dev/null || echo nodejs
+        command -v npm >/dev/null || echo npm
+        ;;
+      lint)
+        packages_of test
+        printf '%s\n' "${lint_packages[@]}"
+        ;;
+      *) fail "cannot install the group \"${group}\": there are run, test and lint" ;;
+    esac
+  done | sort -u
+}
+
+is_installed() {
+  local status
+  status="$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" || return 1
+  [[ "${status}" == installed ]]
+}
+
+# Runs a command as root.
+as_root() {
+  if [[ "${EUID}" -eq 0 ]]; then
+    "$@"
+  else
+    sudo "$@"
+  fi
+}
+
+apt_install() {
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet \
+    --no-install-recommends -o DPkg::Lock::Timeout=300 "$@"
+}
+
+apt_update() {
+  as_root apt-get update --quiet -o DPkg::Lock::Timeout=300
+}
+
+# Says whether apt's lists know all of the packages; on a fresh machine there are no lists.
+apt_knows() {
+  local package
+  for package in "$@"; do
+    apt-cache show --no-all-versions "${package}" >/dev/null 2>&1 || return 1
+  done
+}
+
+install_packages() {
+  local -a missing=()
+  local package
+  for package in "$@"; do
+    is_installed "${package}" || missing+=("${package}")
+  done
+  if [[ "${#missing[@]}" -eq 0 ]]; then
+    return
+  fi
+  if [[ "${EUID}" -ne 0 ]] && ! command -v sudo >/dev/null; then
+    fail "cannot install ${missing[*]}: neither root nor sudo. Let an administrator run:
+  apt-get install --no-install-recommends ${missing[*]}"
+  fi
+  printf 'install-deps: installing %s\n' "${missing[*]}"
+
+  local updated=no
+  if ! apt_knows "${missing[@]}"; then
+    apt_update
+    updated=yes
+  fi
+  # Old lists may name versions that the mirror no longer has; fresh lists help then.
+  if ! apt_install "${missing[@]}"; then
+    [[ "${updated}" == no ]] || fail "cannot install ${missing[*]}: see the messages of apt-get above"
+    apt_update
+    apt_install "${missing[@]}"
+  fi
+}
+
+# Puts prometheus and promtool into build/tools/bin, unless the machine has them.
+#
+# Installing the Debian package would also start a Prometheus server, now and at every boot (a
+# policy-rc.d only prevents the former). The tests only need its two programs, so the package is
+# unpacked and none of its scripts run: no user, no service, nothing to clean up.
+unpack_prometheus() {
+  if command -v prometheus >/dev/null && command -v promtool >/dev/null; then
+    return
+  fi
+  if [[ -x "${tools_dir}/bin/prometheus" && -x "${tools_dir}/bin/promtool" ]]; then
+    return
+  fi
+  apt_knows prometheus || apt_update
+  printf 'install-deps: unpacking prometheus into build/tools\n'
+  rm -rf "${tools_dir}/prometheus"
+  mkdir -p "${tools_dir}/prometheus" "${tools_dir}/bin"
+  (
+    cd "${tools_dir}/prometheus"
+    # The unprivileged user that apt downloads as could not write here.
+    if ! apt-get download --quiet -o APT::Sandbox::User=root prometheus; then
+      apt_update
+      apt-get download --quiet -o APT::Sandbox::User=root prometheus
+    fi
+    dpkg-deb --extract prometheus_*.deb .
+    rm prometheus_*.deb
+  )
+  local program
+  for program in prometheus promtool; do
+    ln -sfn "../prometheus/usr/bin/${program}" "${tools_dir}/bin/${program}"
+  done
+}
+
+main() {
+  local list=no
+  if [[ "${1:-}" == --list ]]; then
+    list=yes
+    shift
+  fi
+  [[ "$#" -gt 0 ]] || usage
+  local packages
+  packages="$(packages_of "$@")"
+  if [[ "${list}" == yes ]]; then
+    printf '%s\n' "${packages}"
+    return
+  fi
+  if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+    fail "cannot install packages: this is not Debian or a relative. Needed (by their names in Debian 12):
+${packages}"
+  fi
+  local -a names
+  mapfile -t names <<<"${packages}"
+  install_packages "${names[@]}"
+  local group
+  for group in "$@"; do
+    if [[ "${group}" == test || "${group}" == lint ]]; then
+      unpack_prometheus
+      break
+    fi
+  done
+}
+
+main "$@"
