@@ -15,12 +15,12 @@ namespace spanmeter {
 
 // One thing that is wrong with a configuration.
 struct ConfigProblem {
-  int line = 0;  // 1-based; 0 when it concerns the whole file
+  int line = 0;         // 1-based; 0 when it concerns the whole file
   std::string message;  // what is wrong, and what would be right
 };
 
 struct ConfigResult {
-  Options options;  // usable only when `problems` is empty
+  Options options;                      // usable only when `problems` is empty
   std::vector<ConfigProblem> problems;  // all of them, by line
 };
 

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "spanmeter/clock.h"
+#include "spanmeter/mutex.h"
 #include "spanmeter/options.h"
 
 namespace spanmeter {
@@ -28,7 +29,12 @@ struct LogField {
   std::string value;
 };
 
-// Thread-safe. A line is written with one write(2), so lines of several threads never mix.
+// Thread-safe; the lines of several threads never mix. Times are UTC with milliseconds. Texts
+// longer than 2 KiB are cut. Bytes that are not valid UTF-8 are shown as U+FFFD, control characters
+// and others that would act on a terminal as escapes.
+//
+//   ts=2026-01-31T12:00:00.123Z level=info msg="listening" address=0.0.0.0:4317
+//   {"ts":"2026-01-31T12:00:00.123Z","level":"info","msg":"listening","address":"0.0.0.0:4317"}
 class Logger {
  public:
   using Fields = std::initializer_list<LogField>;
@@ -51,6 +57,9 @@ class Logger {
   const LogFormat format_;
   const Clock* const clock_;
   const int fd_;
+  // Held during write(2) only; it guards no field, but keeps a line that takes two writes in one
+  // piece.
+  mutable Mutex write_mutex_;
 };
 
 // Lets one event through per interval and counts the others, for log lines that traffic can cause.

@@ -1,0 +1,225 @@
+#include "spanmeter/log.h"
+
+#include <array>
+#include <cstdio>
+#include <errno.h>
+#include <limits>
+#include <time.h>
+#include <unistd.h>
+
+namespace spanmeter {
+
+namespace {
+
+// Longer texts are cut: a span name may be as long as a request, a log line should not.
+constexpr size_t kMaxTextBytes = 2048;
+constexpr std::string_view kCutMark = "...";
+constexpr std::string_view kReplacementCharacter = "\xEF\xBF\xBD";  // U+FFFD
+
+constexpr std::array<std::string_view, 4> kLevelNames = {"debug", "info", "warn", "error"};
+
+// One character of a text.
+struct Character {
+  uint32_t code_point = 0;
+  size_t size = 1;     // in bytes; 1 for a byte that is not part of valid UTF-8
+  bool valid = false;  // well-formed UTF-8 as of The Unicode Standard, table 3-7
+};
+
+// Reads the first character of `text`. REQUIRES: !text.empty().
+Character ReadCharacter(std::string_view text) {
+  const auto byte = [text](size_t i) { return static_cast<uint8_t>(text[i]); };
+  const uint8_t lead = byte(0);
+  if (lead < 0x80) return {lead, 1, true};
+  size_t size = 0;
+  uint32_t code_point = 0;
+  uint32_t smallest = 0;
+  if (lead >= 0xC2 && lead <= 0xDF) {
+    size = 2;
+    code_point = lead & 0x1F;
+    smallest = 0x80;
+  } else if (lead >= 0xE0 && lead <= 0xEF) {
+    size = 3;
+    code_point = lead & 0x0F;
+    smallest = 0x800;
+  } else if (lead >= 0xF0 && lead <= 0xF4) {
+    size = 4;
+    code_point = lead & 0x07;
+    smallest = 0x10000;
+  } else {
+    return {};
+  }
+  if (text.size() < size) return {};
+  for (size_t i = 1; i < size; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return {};
+    code_point = code_point << 6 | (byte(i) & 0x3F);
+  }
+  const bool surrogate = code_point >= 0xD800 && code_point <= 0xDFFF;
+  if (code_point < smallest || code_point > 0x10FFFF || surrogate) return {};
+  return {code_point, size, true};
+}
+
+// Characters that a terminal, an editor or a line-based log reader would act upon instead of
+// showing them: control characters, line separators and those that reorder text.
+bool IsHarmful(uint32_t c) {
+  return c < 0x20 || (c >= 0x7F && c <= 0x9F) || c == 0x2028 || c == 0x2029 ||
+         (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
+}
+
+// The part of `text` that is printed; sets *cut when it is not all of it.
+std::string_view Cut(std::string_view text, bool* cut) {
+  *cut = text.size() > kMaxTextBytes;
+  if (!*cut) return text;
+  size_t end = kMaxTextBytes;
+  // Go back to a character boundary, at most three continuation bytes.
+  for (int i = 0; i < 3 && (static_cast<uint8_t>(text[end]) & 0xC0) == 0x80; ++i) --end;
+  return text.substr(0, end);
+}
+
+// Appends `text` in quotes. The escapes are those of JSON, which readers of logfmt know as well.
+void AppendQuoted(std::string_view text, std::string* out) {
+  bool cut = false;
+  text = Cut(text, &cut);
+  out->push_back('"');
+  while (!text.empty()) {
+    const Character c = ReadCharacter(text);
+    if (!c.valid) {
+      out->append(kReplacementCharacter);
+    } else if (c.code_point == '"' || c.code_point == '\\') {
+      out->push_back('\\');
+      out->push_back(static_cast<char>(c.code_point));
+    } else if (c.code_point == '\n') {
+      out->append("\\n");
+    } else if (c.code_point == '\r') {
+      out->append("\\r");
+    } else if (c.code_point == '\t') {
+      out->append("\\t");
+    } else if (IsHarmful(c.code_point)) {
+      char escape[7];
+      std::snprintf(escape, sizeof(escape), "\\u%04x", c.code_point & 0xFFFF);
+      out->append(escape);
+    } else {
+      out->append(text.substr(0, c.size));
+    }
+    text.remove_prefix(c.size);
+  }
+  if (cut) out->append(kCutMark);
+  out->push_back('"');
+}
+
+// Whether logfmt can show `text` without quotes.
+bool IsBareWord(std::string_view text) {
+  if (text.empty() || text.size() > kMaxTextBytes) return false;
+  for (const char c : text) {
+    if (c <= ' ' || c > '~' || c == '"' || c == '=' || c == '\\') return false;
+  }
+  return true;
+}
+
+// "2026-01-31T12:00:00.123Z"
+void AppendTimestamp(int64_t wall_nanos, std::string* out) {
+  int64_t seconds = wall_nanos / kNanosPerSecond;
+  int64_t nanos = wall_nanos % kNanosPerSecond;
+  if (nanos < 0) {  // before 1970
+    nanos += kNanosPerSecond;
+    --seconds;
+  }
+  const time_t time = static_cast<time_t>(seconds);
+  tm utc = {};
+  gmtime_r(&time, &utc);
+  char text[80];
+  std::snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", utc.tm_year + 1900,
+                utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
+                static_cast<int>(nanos / kNanosPerMilli));
+  out->append(text);
+}
+
+void AppendLogfmt(std::string_view key, std::string_view value, std::string* out) {
+  out->append(key).push_back('=');
+  if (IsBareWord(value)) {
+    out->append(value);
+  } else {
+    AppendQuoted(value, out);
+  }
+}
+
+void AppendJson(std::string_view key, std::string_view value, std::string* out) {
+  AppendQuoted(key, out);
+  out->push_back(':');
+  AppendQuoted(value, out);
+}
+
+void WriteFully(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = write(fd, bytes.data(), bytes.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return;  // Nobody is left who could be told.
+    }
+    bytes.remove_prefix(static_cast<size_t>(written));
+  }
+}
+
+}  // namespace
+
+Logger::Logger(const LogOptions& options, const Clock* clock, int fd)
+    : level_(options.level), format_(options.format), clock_(clock), fd_(fd) {}
+
+void Logger::Debug(std::string_view message, Fields fields) const {
+  Write(LogLevel::kDebug, message, fields);
+}
+void Logger::Info(std::string_view message, Fields fields) const {
+  Write(LogLevel::kInfo, message, fields);
+}
+void Logger::Warn(std::string_view message, Fields fields) const {
+  Write(LogLevel::kWarn, message, fields);
+}
+void Logger::Error(std::string_view message, Fields fields) const {
+  Write(LogLevel::kError, message, fields);
+}
+
+void Logger::Write(LogLevel level, std::string_view message, Fields fields) const {
+  if (!Enabled(level)) return;
+  const bool json = format_ == LogFormat::kJson;
+  const auto append = json ? AppendJson : AppendLogfmt;
+  const char separator = json ? ',' : ' ';
+
+  std::string timestamp;
+  AppendTimestamp(clock_->WallNanos(), &timestamp);
+  std::string line;
+  if (json) line.push_back('{');
+  append("ts", timestamp, &line);
+  line.push_back(separator);
+  append("level", kLevelNames[static_cast<size_t>(level)], &line);
+  line.push_back(separator);
+  append("msg", message, &line);
+  for (const LogField& field : fields) {
+    line.push_back(separator);
+    append(field.key, field.value, &line);
+  }
+  if (json) line.push_back('}');
+  line.push_back('\n');
+
+  // A pipe may take a long line in two pieces.
+  MutexLock lock(&write_mutex_);
+  WriteFully(fd_, line);
+}
+
+LogThrottle::LogThrottle(const Clock* clock, int64_t interval_nanos)
+    : clock_(clock),
+      interval_nanos_(interval_nanos),
+      next_nanos_(std::numeric_limits<int64_t>::min()) {}
+
+bool LogThrottle::Allow(uint64_t* suppressed) {
+  const int64_t now = clock_->MonotonicNanos();
+  int64_t next = next_nanos_.load(std::memory_order_relaxed);
+  // Of several threads that find the interval over, the exchange picks one.
+  if (now < next || !next_nanos_.compare_exchange_strong(next, now + interval_nanos_,
+                                                         std::memory_order_relaxed)) {
+    suppressed_.fetch_add(1, std::memory_order_relaxed);
+    return false;
+  }
+  *suppressed = suppressed_.exchange(0, std::memory_order_relaxed);
+  return true;
+}
+
+}  // namespace spanmeter
