@@ -15,7 +15,8 @@ endfunction()
 
 # spanmeter_test(NAME SOURCES file... DEPENDS target...)
 #
-# Declares the GoogleTest program NAME and registers each of its tests with CTest.
+# Declares the GoogleTest program NAME and registers each of its tests with CTest. The target unit_tests builds all such
+# programs; tsan_tests those whose directory's code, libraries included, synchronises in ways that ThreadSanitizer sees.
 function(spanmeter_test name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS" ${ARGN})
   if(NOT SPANMETER_TESTS)
@@ -25,6 +26,27 @@ function(spanmeter_test name)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
   target_link_libraries(${name} PRIVATE ${arg_DEPENDS} GTest::gmock GTest::gtest_main spanmeter_compile_options)
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES LABELS unit)
+  add_dependencies(unit_tests ${name})
+  get_filename_component(directory ${CMAKE_CURRENT_SOURCE_DIR} NAME)
+  if(directory MATCHES "^(base|registry|processors|generator|exposition|http|model)$")
+    add_dependencies(tsan_tests ${name})
+  endif()
+endfunction()
+
+# spanmeter_fuzz_target(NAME SOURCES file... DEPENDS target...)
+#
+# Declares the libFuzzer program NAME (which ends in _fuzz), where SPANMETER_FUZZ is on. The target fuzz_targets builds
+# all of them.
+function(spanmeter_fuzz_target name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS" ${ARGN})
+  if(NOT SPANMETER_FUZZ)
+    return()
+  endif()
+  add_executable(${name} ${arg_SOURCES})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
+  target_link_libraries(${name} PRIVATE ${arg_DEPENDS} spanmeter_compile_options)
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  add_dependencies(fuzz_targets ${name})
 endfunction()
 
 # spanmeter_python_test(NAME SCRIPT file [LABEL label] [TIMEOUT seconds] [ARGS argument...])
