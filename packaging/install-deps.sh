@@ -43,6 +43,7 @@ readonly test_packages=(
   libbenchmark-dev
   libgmock-dev
   libgtest-dev
+  nlohmann-json3-dev
   openssl
   python3
   python3-grpcio
