@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "spanmeter/span_view.h"
+#include "spanmeter/trace_id.h"
 
 namespace spanmeter {
 

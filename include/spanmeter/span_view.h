@@ -11,11 +11,9 @@
 
 #include "spanmeter/any_value.h"
 #include "spanmeter/attribute_index.h"
+#include "spanmeter/trace_id.h"
 
 namespace spanmeter {
-
-inline constexpr size_t kTraceIdSize = 16;
-inline constexpr size_t kSpanIdSize = 8;
 
 // Numbers of opentelemetry.proto.trace.v1.Span.SpanKind and Status.StatusCode.
 enum SpanKind : int32_t {
