@@ -12,7 +12,10 @@
 #define SPANMETER_THREAD_ANNOTATION(x)
 #endif
 
+// Abseil's headers, which gRPC's include, define the same macro with the same meaning.
+#if !defined(GUARDED_BY)
 #define GUARDED_BY(x) SPANMETER_THREAD_ANNOTATION(guarded_by(x))
+#endif
 #define REQUIRES_LOCK(...) SPANMETER_THREAD_ANNOTATION(requires_capability(__VA_ARGS__))
 #define EXCLUDES_LOCK(...) SPANMETER_THREAD_ANNOTATION(locks_excluded(__VA_ARGS__))
 
