@@ -1,0 +1,207 @@
+#include "registry/family.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "registry/key_hash.h"
+
+namespace spanmeter {
+
+namespace {
+
+// So many updates are looked up together: enough to hide the memory's latency behind each other,
+// few enough that what was prefetched is still in the first-level cache when it is used.
+constexpr size_t kPrefetchGroup = 16;
+
+// So many label sets are looked at, or removed, while a shard is locked for expiry.
+constexpr size_t kExpireChunk = 256;
+
+std::vector<MetricInfo> MakeInfos(const FamilyOptions& family, const GeneratorOptions& generator) {
+  std::vector<MetricInfo> infos;
+  for (const FamilyMetric& metric : family.metrics) {
+    infos.push_back(
+        {metric.name, metric.help, metric.type, metric.bounds, generator.trace_id_label_name});
+  }
+  return infos;
+}
+
+}  // namespace
+
+Family::Family(FamilyOptions options, FamilyShared* shared)
+    : options_(std::move(options)),
+      layout_(&options_.metrics),
+      labels_(options_.labels, options_.own_labels, shared->options.external_labels),
+      infos_(MakeInfos(options_, shared->options)),
+      series_per_label_set_(
+          layout_.SeriesOf(static_cast<uint8_t>((1u << options_.metrics.size()) - 1))),
+      stale_nanos_(shared->options.stale_duration),
+      shared_(shared),
+      overflow_demand_(shared->options.stale_duration) {}
+
+Family::~Family() {
+  for (Shard& shard : shards_) {
+    const MutexLock lock(&shard.mutex);
+    for (Series* series : shard.series) {
+      if (series != nullptr) layout_.Delete(series);
+    }
+  }
+  const MutexLock lock(&overflow_mutex_);
+  if (overflow_ != nullptr) layout_.Delete(overflow_);
+}
+
+void Family::ApplyHits(size_t shard_number, std::span<const uint32_t> indices,
+                       const UpdateBatch& batch, Instant now, std::vector<uint32_t>* missed) {
+  const std::vector<Update>& updates = batch.updates();
+  Shard& shard = shards_[shard_number];
+  Series* found[kPrefetchGroup];
+  const MutexLock lock(&shard.mutex);
+  while (!indices.empty()) {
+    const size_t n = std::min(indices.size(), kPrefetchGroup);
+    for (size_t i = 0; i < n; ++i) shard.table.PrefetchSlot(updates[indices[i]].hash);
+    for (size_t i = 0; i < n; ++i) shard.table.PrefetchSeries(updates[indices[i]].hash);
+    uint64_t born = 0;
+    for (size_t i = 0; i < n; ++i) {
+      const Update& update = updates[indices[i]];
+      Series* series = shard.table.Find(update.hash, batch.KeyOf(update));
+      if (series == nullptr || series->StaleAt(now.monotonic_nanos, stale_nanos_)) [[unlikely]] {
+        missed->push_back(indices[i]);
+        found[i] = nullptr;
+        continue;
+      }
+      found[i] = series;
+      born += layout_.Apply(update, now.monotonic_nanos, series);
+      layout_.PrefetchExemplars(*series);
+    }
+    for (size_t i = 0; i < n; ++i) {
+      const Update& update = updates[indices[i]];
+      if (found[i] == nullptr || update.trace_id == nullptr) continue;
+      layout_.ApplyExemplars(update, now.wall_ms, found[i]);
+    }
+    if (born != 0) [[unlikely]] {
+      shared_->limiter.Join(born);
+      CountCreated(born);
+    }
+    indices = indices.subspan(n);
+  }
+}
+
+void Family::ApplyMiss(const Update& update, std::string_view key, Instant now) {
+  Shard& shard = shards_[ShardOf(update.hash)];
+  {
+    const MutexLock lock(&shard.mutex);
+    Series* series = shard.table.Find(update.hash, key);
+    if (series != nullptr && series->StaleAt(now.monotonic_nanos, stale_nanos_)) {
+      RemoveLocked(&shard, series);
+      series = nullptr;
+    }
+    if (series != nullptr) {
+      // Another request, or an earlier update of this one, created it in the meantime.
+      const uint32_t joined = layout_.Apply(update, now.monotonic_nanos, series);
+      if (joined != 0) {
+        shared_->limiter.Join(joined);
+        CountCreated(joined);
+      }
+    } else {
+      const uint32_t count = layout_.SeriesOf(update.metrics);
+      // Rendering is most of a refusal's cost, and under a flood of new label sets refusals are
+      // what happens all the time: leave it out where the outcome is certain.
+      if (!shared_->limiter.SeriesFull(count)) {
+        const std::string labels = labels_.Render(key);
+        if (shared_->limiter.Admit(count, KeyHash(labels, shared_->hash_seed))) {
+          series = NewSeriesLocked(&shard, update, key, labels, now);
+          layout_.Apply(update, now.monotonic_nanos, series);
+          CountCreated(count);
+        }
+      }
+    }
+    if (series != nullptr) {
+      if (update.trace_id != nullptr) layout_.ApplyExemplars(update, now.wall_ms, series);
+      return;
+    }
+  }
+  shared_->updates_limited.fetch_add(1, std::memory_order_relaxed);
+  ApplyOverflow(update, key, now);
+}
+
+void Family::ApplyOverflow(const Update& update, std::string_view key, Instant now) {
+  const MutexLock lock(&overflow_mutex_);
+  overflow_demand_.Add(KeyHash(key, shared_->hash_seed), now.monotonic_nanos);
+  if (!options_.overflows) return;
+  if (overflow_ != nullptr && overflow_->StaleAt(now.monotonic_nanos, stale_nanos_)) {
+    shared_->gate.Retire(&layout_, overflow_);
+    overflow_ = nullptr;
+  }
+  if (overflow_ == nullptr) {
+    overflow_ = layout_.New(0, "", labels_.RenderOverflow(), now.wall_ms);
+  }
+  layout_.Apply(update, now.monotonic_nanos, overflow_);
+  if (update.trace_id != nullptr) layout_.ApplyExemplars(update, now.wall_ms, overflow_);
+}
+
+Series* Family::NewSeriesLocked(Shard* shard, const Update& update, std::string_view key,
+                                std::string_view labels, Instant now) {
+  Series* series = layout_.New(update.hash, key, labels, now.wall_ms);
+  if (shard->free_indices.empty()) {
+    series->index = static_cast<uint32_t>(shard->series.size());
+    shard->series.push_back(series);
+  } else {
+    series->index = shard->free_indices.back();
+    shard->free_indices.pop_back();
+    shard->series[series->index] = series;
+  }
+  shard->table.Insert(series);
+  return series;
+}
+
+void Family::RemoveLocked(Shard* shard, Series* series) {
+  shard->table.Erase(series);
+  shard->series[series->index] = nullptr;
+  shard->free_indices.push_back(series->index);
+  const uint32_t count = layout_.SeriesOf(series->present());
+  shared_->limiter.Release(count, KeyHash(series->labels(), shared_->hash_seed));
+  shared_->series_expired.fetch_add(count, std::memory_order_relaxed);
+  shared_->gate.Retire(&layout_, series);
+}
+
+void Family::Expire(int64_t now_nanos) {
+  for (Shard& shard : shards_) {
+    for (size_t begin = 0;; begin += kExpireChunk) {
+      const MutexLock lock(&shard.mutex);
+      const size_t size = shard.series.size();
+      if (begin >= size) {
+        // Give back the tail that nobody uses any more; what is in the middle is reused.
+        if (shard.free_indices.size() == size) {
+          shard.series.clear();
+          shard.series.shrink_to_fit();
+          shard.free_indices.clear();
+          shard.free_indices.shrink_to_fit();
+        }
+        break;
+      }
+      for (size_t i = begin; i < std::min(begin + kExpireChunk, size); ++i) {
+        constexpr size_t kAhead = 8;
+        if (i + kAhead < size) __builtin_prefetch(shard.series[i + kAhead]);
+        Series* const series = shard.series[i];
+        if (series != nullptr && series->StaleAt(now_nanos, stale_nanos_)) {
+          RemoveLocked(&shard, series);
+        }
+      }
+    }
+  }
+  const MutexLock lock(&overflow_mutex_);
+  if (overflow_ != nullptr && overflow_->StaleAt(now_nanos, stale_nanos_)) {
+    shared_->gate.Retire(&layout_, overflow_);
+    overflow_ = nullptr;
+  }
+}
+
+uint64_t Family::OverflowEstimate(int64_t now_nanos) const {
+  const MutexLock lock(&overflow_mutex_);
+  return overflow_demand_.Estimate(now_nanos);
+}
+
+void Family::CountCreated(uint64_t series) {
+  shared_->series_created.fetch_add(series, std::memory_order_relaxed);
+}
+
+}  // namespace spanmeter

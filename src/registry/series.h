@@ -1,0 +1,114 @@
+// The memory of one label set: its key, its rendered labels and the values of its metrics in one
+// block, laid out per family so that an update touches as few cache lines as possible.
+
+#ifndef SPANMETER_REGISTRY_SERIES_H_
+#define SPANMETER_REGISTRY_SERIES_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "spanmeter/registry.h"
+
+namespace spanmeter {
+
+// An exemplar as stored.
+struct StoredExemplar {
+  char trace_id[kTraceIdSize];
+  double value;
+  int64_t timestamp_ms;
+};
+
+struct SeriesLayout;
+
+// One label set with its metrics. Created by SeriesLayout::New(); not thread-safe: the shard's lock
+// protects everything but the key and the labels, which never change.
+class Series {
+ public:
+  uint64_t hash() const { return hash_; }
+  std::string_view key() const { return {tail(), key_size_}; }
+  // As the text format writes them between the braces.
+  std::string_view labels() const { return {tail() + key_size_, labels_size_}; }
+  // When the series was born, wall clock.
+  int64_t birth_ms() const { return birth_ms_; }
+  // Monotonic clock.
+  int64_t last_update_nanos() const { return last_update_nanos_; }
+  bool StaleAt(int64_t now_nanos, int64_t stale_nanos) const {
+    return now_nanos - last_update_nanos_ >= stale_nanos;
+  }
+  // Bit i: metric i exists.
+  uint8_t present() const { return present_; }
+
+ private:
+  friend struct SeriesLayout;
+
+  const char* tail() const { return reinterpret_cast<const char*>(this) + tail_offset_; }
+  char* at(size_t offset) { return reinterpret_cast<char*>(this) + offset; }
+  const char* at(size_t offset) const { return reinterpret_cast<const char*>(this) + offset; }
+
+  uint64_t hash_;
+  int64_t last_update_nanos_;
+  int64_t birth_ms_;
+  // Grown one by one as buckets see their first exemplar: most series use a few buckets only.
+  StoredExemplar* exemplars_;
+  uint32_t key_size_;
+  uint32_t labels_size_;
+  uint32_t tail_offset_;
+  uint8_t exemplar_count_;
+  uint8_t exemplar_capacity_;
+  uint8_t present_;
+  // Bit i: the counts of histogram i are doubles in an array of their own.
+  uint8_t wide_;
+
+ public:
+  // Position in the shard's list of series.
+  uint32_t index = 0;
+};
+static_assert(sizeof(Series) == 56);
+
+// Where the metrics of a family stand in its series. Immutable after construction, thread-safe.
+struct SeriesLayout {
+  struct Metric {
+    MetricType type;
+    const std::vector<double>* bounds;  // histograms
+    // A number's double, or a histogram's: the sum, then bucket counts (32 bits each, or a pointer
+    // to doubles once one does not fit), then one byte per bucket: its exemplar's place plus one.
+    uint32_t offset;
+    uint32_t slots_offset;
+    // What the limits count it as.
+    uint32_t series;
+  };
+
+  // `metrics` must outlive the layout.
+  explicit SeriesLayout(const std::vector<FamilyMetric>* metrics);
+
+  // Creates a series without metrics; release with Delete().
+  Series* New(uint64_t hash, std::string_view key, std::string_view labels, int64_t birth_ms) const;
+  void Delete(Series* series) const;
+
+  // Applies `update`. Returns how many series (as the limits count them) came into being with it.
+  uint32_t Apply(const Update& update, int64_t now_nanos, Series* series) const;
+  // The second half of an update, apart from Apply() so that its memory can be prefetched
+  // meanwhile. REQUIRES: `update` was applied to `series` and has a trace id.
+  void ApplyExemplars(const Update& update, int64_t wall_ms, Series* series) const;
+  void PrefetchExemplars(const Series& series) const;
+
+  double Number(const Series& series, size_t metric) const;
+  double Sum(const Series& series, size_t metric) const;
+  // Writes the counts of each bucket's own observations; `counts` has bounds + 1 elements.
+  void CopyCounts(const Series& series, size_t metric, double* counts) const;
+  // Appends the exemplars of a histogram, ascending by bucket.
+  void CopyExemplars(const Series& series, size_t metric, std::vector<Exemplar>* exemplars) const;
+
+  // What the limits count a label set with the metrics of `present` as.
+  uint32_t SeriesOf(uint8_t present) const;
+
+  std::vector<Metric> metrics;
+  size_t tail_offset = 0;
+};
+
+}  // namespace spanmeter
+
+#endif  // SPANMETER_REGISTRY_SERIES_H_
