@@ -47,7 +47,7 @@ until port_is_open; do
   sleep 0.1
 done
 
-"${bin_dir}/spanmeter-loadgen" --target="${host}:${port}" --shop &
+"${bin_dir}/spanmeter-loadgen" --target="${host}:${port}" --scenario=shop &
 loadgen="$!"
 
 printf '\ndemo: the shop is open. Look at http://%s:9797/metrics/generated; Ctrl-C closes it.\n\n' "${host}"
