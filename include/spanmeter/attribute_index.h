@@ -19,13 +19,14 @@ namespace spanmeter {
 // Identifies a wanted key within one AttributeIndex.
 using AttributeId = uint16_t;
 
-// A set of keys, each with a small number. Built by one thread; immutable and thread-safe once it is
-// shared.
+// A set of keys, each with a small number. Built by one thread; immutable and thread-safe once it
+// is shared.
 class AttributeIndex {
  public:
   AttributeIndex();
 
-  // Returns the id of `key`, a new one if it was not wanted before. REQUIRES: fewer than 32,768 keys.
+  // Returns the id of `key`, a new one if it was not wanted before. REQUIRES: fewer than 32,768
+  // keys.
   AttributeId Add(std::string_view key);
 
   size_t size() const { return keys_.size(); }
@@ -83,9 +84,7 @@ class AttributeValues {
   }
 
   // The first occurrence, or null when the key is absent. Valid until the next Reset() or Add().
-  const AnyValue* First(AttributeId id) const {
-    return present_[id] != 0 ? &first_[id] : nullptr;
-  }
+  const AnyValue* First(AttributeId id) const { return present_[id] != 0 ? &first_[id] : nullptr; }
 
   // Returns the first occurrence for which `accept(const AnyValue&)` is true, or null.
   template <typename Accept>

@@ -52,7 +52,8 @@ class Encoder : public SampleSink {
 std::unique_ptr<Encoder> NewEncoder(const EncoderOptions& options, ByteSink sink);
 
 // Presents metrics kept by prometheus-cpp. Returns false when the sink ended the visit.
-// Summaries and info metrics are not supported: spanmeter has none.
+// REQUIRES: no summaries and no info metrics (spanmeter has none); the histograms of a family have
+// the same buckets.
 bool VisitFamilies(const std::vector<prometheus::MetricFamily>& families, SampleSink* sink);
 
 }  // namespace spanmeter

@@ -26,37 +26,54 @@ inline constexpr std::string_view kSingleTenant = "single-tenant";
 
 class Generator;
 
-// One request on its way into a generator. Nothing visited counts before Commit(). Not thread-safe.
+// One request on its way into a generator. Not thread-safe.
+//
+// Nothing visited counts before Commit(). Should a request blow up to more updates than are kept in
+// memory (kMaxPendingBytes), the rest is not collected and too_large() becomes true; the caller
+// then finishes the validation, calls StartValidRequest() and visits everything once more.
 class GeneratorSession final : public SpanVisitor {
  public:
+  // A batch of 8,192 ordinary spans takes about 2 MiB.
+  static constexpr size_t kMaxPendingBytes = size_t{16} << 20;
+
   ~GeneratorSession() override;
 
+  // Forgets what was visited and begins a request that may still turn out to be broken.
   void StartRequest();
+  // The same for a request that is known to be valid: it may be applied in parts.
+  void StartValidRequest();
   void StartResource(const ResourceView& resource) override;
   void Span(const SpanView& span) override;
+  bool too_large() const { return too_large_; }
 
   struct Received {
     uint64_t spans = 0;        // valid and invalid ones
     uint64_t invalid_ids = 0;  // of these, refused by the decoder
     uint64_t bytes = 0;        // of the request, uncompressed
   };
-  // Counts everything since StartRequest(). REQUIRES: the request's bytes are still valid.
+  // Counts everything since the start. REQUIRES: the request's bytes are still valid, !too_large().
   void Commit(const Received& received);
 
  private:
   friend class Generator;
   explicit GeneratorSession(Generator* generator);
 
+  bool OutsideTimeRange(uint64_t end_time_unix_nano) const;
+  void CommitProcessors();
+
   Generator* const generator_;
   std::vector<std::unique_ptr<ProcessorSession>> processors_;
   int64_t wall_nanos_ = 0;
   uint64_t outside_time_range_ = 0;
+  bool known_valid_ = false;
+  bool too_large_ = false;
 };
 
 // Thread-safe. Must outlive its sessions.
 class Generator {
  public:
-  // `clock`, `logger` and `metrics` must outlive the generator.
+  // `clock`, `logger` and `metrics` must outlive the generator, and the generator the last
+  // collection of `metrics`.
   Generator(std::string tenant, const GeneratorOptions& options, const Clock* clock,
             const Logger* logger, SelfMetrics* metrics);
   ~Generator();
@@ -77,18 +94,15 @@ class Generator {
 
  private:
   friend class GeneratorSession;
-  struct Counters;
+  struct Metrics;
 
   const std::string tenant_;
   const GeneratorOptions options_;
   const Clock* const clock_;
-  const Logger* const logger_;
   Registry registry_;
   AttributeIndex attributes_;
   std::vector<std::unique_ptr<Processor>> processors_;
-  const std::unique_ptr<Counters> counters_;
-  LogThrottle time_range_throttle_;
-  LogThrottle multiplier_throttle_;
+  std::unique_ptr<Metrics> metrics_;
 
   Mutex mutex_;
   std::vector<std::unique_ptr<GeneratorSession>> idle_sessions_ GUARDED_BY(mutex_);

@@ -21,6 +21,8 @@ enum class LogFormat : uint8_t { kLogfmt, kJson };
 struct LogOptions {
   LogLevel level = LogLevel::kInfo;
   LogFormat format = LogFormat::kLogfmt;
+
+  bool operator==(const LogOptions&) const = default;
 };
 
 // TLS of a listening port. All three are paths to PEM files.
@@ -29,6 +31,8 @@ struct ServerTlsOptions {
   std::string key_file;
   // Set: clients must show a certificate signed by one of these authorities (mTLS).
   std::string client_ca_file;
+
+  bool operator==(const ServerTlsOptions&) const = default;
 };
 
 struct OtlpGrpcOptions {
@@ -40,36 +44,48 @@ struct OtlpGrpcOptions {
   // At least max_message_size.
   uint64_t max_in_flight = 64 << 20;
   std::optional<ServerTlsOptions> tls;
+
+  bool operator==(const OtlpGrpcOptions&) const = default;
 };
 
 struct HttpOptions {
   std::string listen = "0.0.0.0:9797";
   // Adds `_created` samples to OpenMetrics scrapes.
   bool openmetrics_created = false;
+
+  bool operator==(const HttpOptions&) const = default;
 };
 
 // One condition of a filter policy. `key` names an intrinsic or a scoped attribute, as configured.
 struct FilterAttribute {
   std::string key;
   std::variant<std::string, int64_t, double, bool> value;
+
+  bool operator==(const FilterAttribute&) const = default;
 };
 
 struct FilterMatch {
   enum class Type : uint8_t { kStrict, kRegex };
   Type match_type = Type::kStrict;
   std::vector<FilterAttribute> attributes;
+
+  bool operator==(const FilterMatch&) const = default;
 };
 
 struct FilterPolicy {
   std::optional<FilterMatch> include;
   std::optional<FilterMatch> include_any;
   std::optional<FilterMatch> exclude;
+
+  bool operator==(const FilterPolicy&) const = default;
 };
 
 struct DimensionMapping {
   std::string name;
   std::vector<std::string> source_labels;
   std::string join;
+
+  bool operator==(const DimensionMapping&) const = default;
 };
 
 // Which of a span's own properties become labels.
@@ -79,6 +95,8 @@ struct IntrinsicDimensions {
   bool span_kind = true;
   bool status_code = true;
   bool status_message = false;
+
+  bool operator==(const IntrinsicDimensions&) const = default;
 };
 
 struct SpanMetricsOptions {
@@ -95,6 +113,8 @@ struct SpanMetricsOptions {
   std::string span_multiplier_key;
   bool enable_tracestate_span_multiplier = false;
   std::vector<FilterPolicy> filter_policies;
+
+  bool operator==(const SpanMetricsOptions&) const = default;
 };
 
 enum class LimiterType : uint8_t { kSeries, kEntity };
@@ -108,6 +128,8 @@ struct ProcessorSelection {
   bool span_metrics() const {
     return span_metrics_count || span_metrics_latency || span_metrics_size;
   }
+
+  bool operator==(const ProcessorSelection&) const = default;
 };
 
 struct GeneratorOptions {
@@ -135,6 +157,8 @@ struct GeneratorOptions {
   bool disable_collection = false;
 
   SpanMetricsOptions span_metrics;
+
+  bool operator==(const GeneratorOptions&) const = default;
 };
 
 struct Options {
@@ -142,6 +166,8 @@ struct Options {
   OtlpGrpcOptions otlp_grpc;
   HttpOptions http;
   GeneratorOptions generator;
+
+  bool operator==(const Options&) const = default;
 };
 
 }  // namespace spanmeter

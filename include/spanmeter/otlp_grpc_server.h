@@ -21,10 +21,9 @@ class OtlpGrpcServer {
  public:
   // Returns null and says why in *error when a file of `options.tls` cannot be used or the port
   // cannot be opened. All arguments but `options` must outlive the server.
-  static std::unique_ptr<OtlpGrpcServer> Start(const OtlpGrpcOptions& options,
-                                               Generator* generator, const Clock* clock,
-                                               const Logger* logger, SelfMetrics* metrics,
-                                               std::string* error);
+  static std::unique_ptr<OtlpGrpcServer> Start(const OtlpGrpcOptions& options, Generator* generator,
+                                               const Clock* clock, const Logger* logger,
+                                               SelfMetrics* metrics, std::string* error);
   virtual ~OtlpGrpcServer() = default;
 
   // "host:port" as bound, with the port that the system chose.

@@ -5,6 +5,7 @@
 #define SPANMETER_PROCESSOR_H_
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -13,12 +14,13 @@
 
 namespace spanmeter {
 
-// Why a span was not counted. The names are those of the `reason` label, of the log and of the page.
+// Why a span was not counted. The names are those of the `reason` label, of the log and of the
+// page.
 enum class DiscardReason : uint8_t {
-  kFiltered,              // a filter policy keeps it out
-  kInvalidUtf8,           // a label value is not valid UTF-8
-  kOutsideTimeRange,      // ends too far from now
-  kInvalidId,             // trace, span or parent id of a wrong length or all zero
+  kFiltered,          // a filter policy keeps it out
+  kInvalidUtf8,       // a label value is not valid UTF-8
+  kOutsideTimeRange,  // ends too far from now
+  kInvalidId,         // trace, span or parent id of a wrong length or all zero
 };
 inline constexpr size_t kDiscardReasons = 4;
 constexpr std::string_view DiscardReasonName(DiscardReason reason) {
@@ -37,8 +39,8 @@ struct ProcessorCounts {
 // One request's way through a processor, reused for the next request. Not thread-safe.
 //
 // Calls come as StartRequest, then for each resource StartResource and its spans, then Commit; or
-// StartRequest again, when the request turned out to be broken: whatever was collected is forgotten.
-// Nothing has a lasting effect before Commit().
+// StartRequest again, when the request turned out to be broken: whatever was collected is
+// forgotten. Nothing has a lasting effect before Commit().
 class ProcessorSession {
  public:
   virtual ~ProcessorSession() = default;
@@ -47,8 +49,11 @@ class ProcessorSession {
   virtual void StartResource(const ResourceView& resource) = 0;
   // Only spans within the ingestion time range.
   virtual void Span(const SpanView& span) = 0;
-  // Applies what was collected. The request's bytes are still valid. Returns what happened since
-  // StartRequest().
+  // About how many bytes the collected updates take.
+  virtual size_t PendingBytes() const = 0;
+  // Applies what was collected and forgets it. The request's bytes are still valid. Returns what
+  // happened since StartRequest() or the last Commit(), whichever was later: a large request is
+  // committed in parts, even within a resource, once it is known to be valid.
   virtual ProcessorCounts Commit() = 0;
 };
 

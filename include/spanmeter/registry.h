@@ -110,6 +110,8 @@ class UpdateBatch {
   }
   const std::vector<Update>& updates() const { return updates_; }
   bool empty() const { return updates_.empty(); }
+  // The memory that the updates and their keys take.
+  size_t SizeInBytes() const { return keys_.size() + updates_.size() * sizeof(Update); }
 
  private:
   friend class Registry;

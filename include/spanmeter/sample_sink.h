@@ -48,8 +48,8 @@ struct HistogramPoint {
 
 // Receives metrics one after the other, each with all of its series.
 //
-// `labels` is the series' label set as the text format writes it between the braces: sorted by name,
-// values escaped, no trailing comma: `client="a",server="b"`; empty when there are no labels.
+// `labels` is the series' label set as the text format writes it between the braces: sorted by
+// name, values escaped, no trailing comma: `client="a",server="b"`; empty when there are no labels.
 // `created_ms` is when the series was born, in ms since the Unix epoch; 0 = unknown.
 // All views are valid for the length of the call. Every method returns false to end the visit (the
 // reader has gone away).

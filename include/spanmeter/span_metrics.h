@@ -13,10 +13,10 @@
 
 namespace spanmeter {
 
-// Builds the processor from `options` (span_metrics, processors, the label lengths, the multiplier's
-// bound and the names of external_labels count; external_labels must hold everything that applies).
-// Adds its families to `registry` and the keys that it looks at to `index`; both must outlive it.
-// REQUIRES: ValidateSpanMetrics() found nothing wrong with `options`.
+// Builds the processor from `options` (span_metrics, processors, the label lengths, the
+// multiplier's bound and the names of external_labels count; external_labels must hold everything
+// that applies). Adds its families to `registry` and the keys that it looks at to `index`; both
+// must outlive it. REQUIRES: ValidateSpanMetrics() found nothing wrong with `options`.
 std::unique_ptr<Processor> NewSpanMetrics(const GeneratorOptions& options, AttributeIndex* index,
                                           Registry* registry);
 
