@@ -17,6 +17,9 @@ constexpr uint64_t kMinPoolRequests = 32;
 // Well within any ingestion time range that somebody would configure.
 constexpr int64_t kStampIntervalNanos = 20'000'000'000;
 
+// How many values an ordinary attribute takes.
+constexpr int kVocabulary = 16;
+
 // The first attributes of each span; further ones are numbered.
 constexpr std::string_view kAttributeKeys[] = {
     "http.request.method", "http.route",         "url.path",
@@ -40,6 +43,7 @@ SyntheticLoad::SyntheticLoad(const LoadOptions& options) : options_(options), ra
   const uint64_t requests =
       std::max(kMinPoolRequests, (label_sets + options.batch - 1) / options.batch);
 
+  for (int i = 0; i < kVocabulary; ++i) vocabulary_.push_back(RandomText());
   // The label sets are dealt out in random order; a request holds spans of several services, each
   // with its resource, as a collector sends them.
   std::vector<uint64_t> order(label_sets);
@@ -82,6 +86,12 @@ std::string SyntheticLoad::RandomId(size_t bytes) {
   return id;
 }
 
+std::string SyntheticLoad::RandomText() {
+  std::string text(options_.attribute_bytes, 'a');
+  for (char& c : text) c = static_cast<char>('a' + random_() % 26);
+  return text;
+}
+
 SpanFields SyntheticLoad::MakeSpan(uint64_t label_set) {
   const uint64_t name = label_set / options_.services;
   SpanFields span;
@@ -99,9 +109,9 @@ SpanFields SyntheticLoad::MakeSpan(uint64_t label_set) {
   for (uint64_t i = 0; i < options_.attributes; ++i) {
     const std::string key = i < std::size(kAttributeKeys) ? std::string(kAttributeKeys[i])
                                                           : "attribute." + std::to_string(i);
-    std::string value(options_.attribute_bytes, 'a');
-    for (char& c : value) c = static_cast<char>('a' + random_() % 26);
-    span.attributes.emplace_back(key, std::move(value));
+    // Most attributes take few values, which matters to compression; a path or an id does not.
+    span.attributes.emplace_back(
+        key, i % 4 == 2 ? RandomText() : vocabulary_[random_() % vocabulary_.size()]);
   }
   return span;
 }

@@ -37,10 +37,13 @@ class SyntheticLoad final : public BatchSource {
 
   SpanFields MakeSpan(uint64_t label_set);
   std::string RandomId(size_t bytes);
+  std::string RandomText();
   void Stamp(int64_t now_nanos, Template* t) const;
 
   const LoadOptions options_;
-  std::mt19937_64 random_;  // used by the constructor only
+  // Used by the constructor only.
+  std::mt19937_64 random_;
+  std::vector<std::string> vocabulary_;
   Mutex mutex_;
   std::vector<Template> pool_ GUARDED_BY(mutex_);
   size_t next_ GUARDED_BY(mutex_) = 0;
