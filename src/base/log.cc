@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "spanmeter/quote.h"
+
 namespace spanmeter {
 
 namespace {
@@ -14,56 +16,8 @@ namespace {
 // Longer texts are cut: a span name may be as long as a request, a log line should not.
 constexpr size_t kMaxTextBytes = 2048;
 constexpr std::string_view kCutMark = "...";
-constexpr std::string_view kReplacementCharacter = "\xEF\xBF\xBD";  // U+FFFD
 
 constexpr std::array<std::string_view, 4> kLevelNames = {"debug", "info", "warn", "error"};
-
-// One character of a text.
-struct Character {
-  uint32_t code_point = 0;
-  size_t size = 1;     // in bytes; 1 for a byte that is not part of valid UTF-8
-  bool valid = false;  // well-formed UTF-8 as of The Unicode Standard, table 3-7
-};
-
-// Reads the first character of `text`. REQUIRES: !text.empty().
-Character ReadCharacter(std::string_view text) {
-  const auto byte = [text](size_t i) { return static_cast<uint8_t>(text[i]); };
-  const uint8_t lead = byte(0);
-  if (lead < 0x80) return {lead, 1, true};
-  size_t size = 0;
-  uint32_t code_point = 0;
-  uint32_t smallest = 0;
-  if (lead >= 0xC2 && lead <= 0xDF) {
-    size = 2;
-    code_point = lead & 0x1F;
-    smallest = 0x80;
-  } else if (lead >= 0xE0 && lead <= 0xEF) {
-    size = 3;
-    code_point = lead & 0x0F;
-    smallest = 0x800;
-  } else if (lead >= 0xF0 && lead <= 0xF4) {
-    size = 4;
-    code_point = lead & 0x07;
-    smallest = 0x10000;
-  } else {
-    return {};
-  }
-  if (text.size() < size) return {};
-  for (size_t i = 1; i < size; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return {};
-    code_point = code_point << 6 | (byte(i) & 0x3F);
-  }
-  const bool surrogate = code_point >= 0xD800 && code_point <= 0xDFFF;
-  if (code_point < smallest || code_point > 0x10FFFF || surrogate) return {};
-  return {code_point, size, true};
-}
-
-// Characters that a terminal, an editor or a line-based log reader would act upon instead of
-// showing them: control characters, line separators and those that reorder text.
-bool IsHarmful(uint32_t c) {
-  return c < 0x20 || (c >= 0x7F && c <= 0x9F) || c == 0x2028 || c == 0x2029 ||
-         (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
-}
 
 // The part of `text` that is printed; sets *cut when it is not all of it.
 std::string_view Cut(std::string_view text, bool* cut) {
@@ -75,35 +29,10 @@ std::string_view Cut(std::string_view text, bool* cut) {
   return text.substr(0, end);
 }
 
-// Appends `text` in quotes. The escapes are those of JSON, which readers of logfmt know as well.
-void AppendQuoted(std::string_view text, std::string* out) {
+void AppendQuotedAndCut(std::string_view text, std::string* out) {
   bool cut = false;
-  text = Cut(text, &cut);
-  out->push_back('"');
-  while (!text.empty()) {
-    const Character c = ReadCharacter(text);
-    if (!c.valid) {
-      out->append(kReplacementCharacter);
-    } else if (c.code_point == '"' || c.code_point == '\\') {
-      out->push_back('\\');
-      out->push_back(static_cast<char>(c.code_point));
-    } else if (c.code_point == '\n') {
-      out->append("\\n");
-    } else if (c.code_point == '\r') {
-      out->append("\\r");
-    } else if (c.code_point == '\t') {
-      out->append("\\t");
-    } else if (IsHarmful(c.code_point)) {
-      char escape[7];
-      std::snprintf(escape, sizeof(escape), "\\u%04x", c.code_point & 0xFFFF);
-      out->append(escape);
-    } else {
-      out->append(text.substr(0, c.size));
-    }
-    text.remove_prefix(c.size);
-  }
-  if (cut) out->append(kCutMark);
-  out->push_back('"');
+  AppendQuoted(Cut(text, &cut), out);
+  if (cut) out->insert(out->size() - 1, kCutMark);
 }
 
 // Whether logfmt can show `text` without quotes.
@@ -138,14 +67,14 @@ void AppendLogfmt(std::string_view key, std::string_view value, std::string* out
   if (IsBareWord(value)) {
     out->append(value);
   } else {
-    AppendQuoted(value, out);
+    AppendQuotedAndCut(value, out);
   }
 }
 
 void AppendJson(std::string_view key, std::string_view value, std::string* out) {
   AppendQuoted(key, out);
   out->push_back(':');
-  AppendQuoted(value, out);
+  AppendQuotedAndCut(value, out);
 }
 
 void WriteFully(int fd, std::string_view bytes) {
