@@ -6,6 +6,9 @@ SHELL := /bin/bash
 
 # Caches of the tools stay in the tree as well, unless the environment says otherwise.
 export CCACHE_DIR ?= $(CURDIR)/build/ccache
+# What was compiled in another clone of the tree is the same.
+export CCACHE_BASEDIR := $(CURDIR)
+export CCACHE_NOHASHDIR := 1
 export npm_config_cache ?= $(CURDIR)/build/npm
 export PYTHONDONTWRITEBYTECODE := 1
 # Where packaging/install-deps.sh puts prometheus and promtool if the machine has none.
@@ -50,7 +53,7 @@ build-tests:
 
 .PHONY: bench
 bench: build-tests  ## Run the benchmarks (tests/bench/README.md explains the figures)
-	$(BIN)/spanmeter_bench
+	.ci/bench
 
 .PHONY: fuzz
 fuzz:  ## Run each fuzz target for a while: make fuzz SECONDS_EACH=60
