@@ -67,7 +67,7 @@ class AttributeValues {
  public:
   // Forgets all values and makes room for `index`.
   void Reset(const AttributeIndex& index) {
-    first_.assign(index.size(), AnyValue());
+    first_.resize(index.size());
     present_.assign(index.size(), 0);
     repeated_.clear();
   }

@@ -1,0 +1,41 @@
+// From attribute keys to label names.
+
+#ifndef SPANMETER_PROCESSORS_LABEL_NAME_H_
+#define SPANMETER_PROCESSORS_LABEL_NAME_H_
+
+#include <string>
+#include <string_view>
+
+namespace spanmeter {
+
+// Names of the labels that are made of a span's own properties.
+inline constexpr std::string_view kServiceLabel = "service";
+inline constexpr std::string_view kSpanNameLabel = "span_name";
+inline constexpr std::string_view kSpanKindLabel = "span_kind";
+inline constexpr std::string_view kStatusCodeLabel = "status_code";
+inline constexpr std::string_view kStatusMessageLabel = "status_message";
+// Names of the labels that tie series to their target_info.
+inline constexpr std::string_view kJobLabel = "job";
+inline constexpr std::string_view kInstanceLabel = "instance";
+
+// Stands in front of names that would collide with a label of ours.
+inline constexpr std::string_view kCollisionPrefix = "__";
+
+// Whether `name` is one of the first five labels above, in use or not.
+bool IsIntrinsicLabel(std::string_view name);
+
+// Whether `name` means something to Prometheus or to the registry that no attribute may change.
+bool IsReservedLabel(std::string_view name);
+
+// Appends `key` with each character outside of [a-zA-Z0-9_] replaced by one underscore, as is each
+// byte that is not UTF-8. The result may begin with a digit.
+void AppendSanitized(std::string_view key, std::string* out);
+
+// The label name of a dimension or mapping: `key` sanitized, with the collision prefix when it
+// equals an intrinsic label, with an underscore in front when it begins with a digit. Not cut to
+// length. REQUIRES: `key` is not empty.
+std::string DimensionLabelName(std::string_view key);
+
+}  // namespace spanmeter
+
+#endif  // SPANMETER_PROCESSORS_LABEL_NAME_H_

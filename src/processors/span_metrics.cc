@@ -1,0 +1,241 @@
+#include "spanmeter/span_metrics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "processors/filter_policy.h"
+#include "processors/label_plan.h"
+#include "processors/span_labels.h"
+#include "processors/span_multiplier.h"
+#include "processors/target_info.h"
+
+namespace spanmeter {
+
+namespace {
+
+constexpr std::string_view kFilterPoliciesPath = "span_metrics.filter_policies";
+constexpr double kNanosPerSecondDouble = 1e9;
+
+// The bounds as a family takes them: ascending, without +Inf, which is implied.
+std::vector<double> HistogramBounds(const SpanMetricsOptions& options) {
+  std::vector<double> bounds = options.histogram_buckets;
+  std::erase(bounds, std::numeric_limits<double>::infinity());
+  std::sort(bounds.begin(), bounds.end());
+  return bounds;
+}
+
+void ValidateBuckets(const SpanMetricsOptions& options, std::vector<OptionProblem>* problems) {
+  const std::vector<double>& buckets = options.histogram_buckets;
+  const std::string path = "span_metrics.histogram_buckets";
+  for (size_t i = 0; i < buckets.size(); ++i) {
+    const std::string element = path + "[" + std::to_string(i) + "]";
+    if (std::isnan(buckets[i]) || buckets[i] == -std::numeric_limits<double>::infinity()) {
+      problems->push_back({element, "a bucket's upper bound must be a number of seconds"});
+    }
+    const auto first = std::find(buckets.begin(), buckets.end(), buckets[i]);
+    const auto position = static_cast<size_t>(first - buckets.begin());
+    if (position < i) {
+      problems->push_back({element, "is the same bound as histogram_buckets[" +
+                                        std::to_string(position) + "]; leave one of them out"});
+    }
+  }
+  const size_t bounds = HistogramBounds(options).size();
+  if (bounds > kMaxHistogramBounds) {
+    problems->push_back({path, "has " + std::to_string(bounds) + " bounds; at most " +
+                                   std::to_string(kMaxHistogramBounds) + " are possible"});
+  }
+}
+
+// Everything about a configuration that does not change from request to request.
+struct Setup {
+  Setup(const GeneratorOptions& options, const LabelPlan& plan, AttributeIndex* index,
+        Registry* registry, std::vector<OptionProblem>* problems)
+      : filters(options.span_metrics.filter_policies, std::string(kFilterPoliciesPath), index,
+                problems),
+        labels(options, plan, index),
+        multiplier(options.span_metrics.span_multiplier_key,
+                   options.span_metrics.enable_tracestate_span_multiplier,
+                   options.max_span_multiplier, index) {
+    AddFamilies(options, registry);
+  }
+
+  void AddFamilies(const GeneratorOptions& options, Registry* registry);
+
+  const FilterPolicies filters;
+  const SpanLabels labels;
+  const SpanMultiplier multiplier;
+
+  FamilyId family = 0;
+  // Indices of the family's metrics; those that are switched off have none.
+  std::optional<uint8_t> latency;
+  std::optional<uint8_t> calls;
+  std::optional<uint8_t> size;
+  uint8_t all_metrics = 0;
+
+  // Set with enable_target_info.
+  std::optional<TargetInfo> target_info;
+  FamilyId target_info_family = 0;
+};
+
+void Setup::AddFamilies(const GeneratorOptions& options, Registry* registry) {
+  FamilyOptions spans;
+  spans.labels = labels.FamilyLabels();
+  const auto add = [&](bool enabled, FamilyMetric metric, std::optional<uint8_t>* position) {
+    if (!enabled) return;
+    *position = static_cast<uint8_t>(spans.metrics.size());
+    all_metrics |= static_cast<uint8_t>(1U << spans.metrics.size());
+    spans.metrics.push_back(std::move(metric));
+  };
+  // The histogram first: readers stream a family's first metric and have to keep the others.
+  add(options.processors.span_metrics_latency,
+      {"traces_spanmetrics_latency", "Duration of spans from start to end, in seconds.",
+       MetricType::kHistogram, HistogramBounds(options.span_metrics)},
+      &latency);
+  add(options.processors.span_metrics_count,
+      {"traces_spanmetrics_calls_total", "Number of spans.", MetricType::kCounter, {}}, &calls);
+  add(options.processors.span_metrics_size,
+      {"traces_spanmetrics_size_total",
+       "Encoded size of the spans as received, in bytes.",
+       MetricType::kCounter,
+       {}},
+      &size);
+  family = registry->AddFamily(std::move(spans));
+
+  if (!options.span_metrics.enable_target_info) return;
+  target_info.emplace(options);
+  FamilyOptions info;
+  info.own_labels = true;
+  info.overflows = false;
+  info.metrics.push_back({"traces_target_info",
+                          "Attributes of the resources that spans come from; always 1.",
+                          MetricType::kGauge,
+                          {}});
+  target_info_family = registry->AddFamily(std::move(info));
+}
+
+double LatencySeconds(const SpanView& span) {
+  if (span.end_time_unix_nano <= span.start_time_unix_nano) return 0;
+  return static_cast<double>(span.end_time_unix_nano - span.start_time_unix_nano) /
+         kNanosPerSecondDouble;
+}
+
+class Session final : public ProcessorSession {
+ public:
+  Session(const Setup* setup, Registry* registry)
+      : setup_(*setup), registry_(registry), keys_(&setup->labels) {}
+
+  void StartRequest() override {
+    batch_.Clear();
+    counts_ = {};
+  }
+
+  void StartResource(const ResourceView& resource) override {
+    resource_ = resource;
+    keys_.StartResource(*resource.wanted);
+    resource_verdicts_.StartResource(setup_.filters, resource.wanted);
+    if (setup_.multiplier.enabled()) {
+      resource_multiplier_ = setup_.multiplier.FromAttribute(*resource.wanted);
+    }
+    target_info_is_due_ = setup_.target_info.has_value();
+  }
+
+  void Span(const SpanView& span) override {
+    if (!setup_.filters.empty() && !setup_.filters.Accepts(span, &resource_verdicts_)) {
+      return Discard(DiscardReason::kFiltered);
+    }
+    batch_.BeginKey();
+    if (!keys_.AppendKey(span, &batch_)) return Discard(DiscardReason::kInvalidUtf8);
+    double weight = 1;
+    if (setup_.multiplier.enabled()) {
+      weight = setup_.multiplier.Get(span, resource_multiplier_, &counts_.multipliers_rejected);
+    }
+
+    Update& update = batch_.Add(setup_.family);
+    update.metrics = setup_.all_metrics;
+    update.weight = weight;
+    if (setup_.latency) update.values[*setup_.latency] = LatencySeconds(span);
+    if (setup_.calls) update.values[*setup_.calls] = weight;
+    if (setup_.size) update.values[*setup_.size] = static_cast<double>(span.encoded_size);
+    update.trace_id = span.trace_id.data();
+
+    // After its first span, so that the span takes its place in the limits first.
+    if (target_info_is_due_) AddTargetInfo();
+  }
+
+  size_t PendingBytes() const override { return batch_.SizeInBytes(); }
+
+  ProcessorCounts Commit() override {
+    registry_->Apply(&batch_);
+    batch_.Clear();
+    return std::exchange(counts_, {});
+  }
+
+ private:
+  void Discard(DiscardReason reason) { ++counts_.discarded[static_cast<size_t>(reason)]; }
+
+  void AddTargetInfo() {
+    target_info_is_due_ = false;
+    const std::string_view key = setup_.target_info->MakeKey(
+        resource_.attributes, keys_.job(), keys_.instance(), &target_info_scratch_);
+    if (key.empty()) return;
+    batch_.BeginKey();
+    batch_.AppendEncoded(key);
+    Update& update = batch_.Add(setup_.target_info_family);
+    update.metrics = 1;
+    update.values[0] = 1;
+  }
+
+  const Setup& setup_;
+  Registry* const registry_;
+
+  UpdateBatch batch_;
+  ProcessorCounts counts_;
+
+  ResourceView resource_;
+  SpanKeyBuilder keys_;
+  FilterPolicies::ResourceVerdicts resource_verdicts_;
+  SpanMultiplier::Found resource_multiplier_;
+  TargetInfo::Scratch target_info_scratch_;
+  bool target_info_is_due_ = false;
+};
+
+class SpanMetrics final : public Processor {
+ public:
+  SpanMetrics(const GeneratorOptions& options, const LabelPlan& plan, AttributeIndex* index,
+              Registry* registry, std::vector<OptionProblem>* problems)
+      : setup_(options, plan, index, registry, problems), registry_(registry) {}
+
+  std::string_view name() const override { return "span-metrics"; }
+  std::unique_ptr<ProcessorSession> NewSession() override {
+    return std::make_unique<Session>(&setup_, registry_);
+  }
+
+ private:
+  const Setup setup_;
+  Registry* const registry_;
+};
+
+}  // namespace
+
+std::unique_ptr<Processor> NewSpanMetrics(const GeneratorOptions& options, AttributeIndex* index,
+                                          Registry* registry) {
+  std::vector<OptionProblem> problems;  // ValidateSpanMetrics() has found that there are none
+  const LabelPlan plan = MakeLabelPlan(options, &problems);
+  return std::make_unique<SpanMetrics>(options, plan, index, registry, &problems);
+}
+
+std::vector<OptionProblem> ValidateSpanMetrics(const GeneratorOptions& options) {
+  std::vector<OptionProblem> problems;
+  ValidateBuckets(options.span_metrics, &problems);
+  MakeLabelPlan(options, &problems);
+  AttributeIndex index;
+  FilterPolicies(options.span_metrics.filter_policies, std::string(kFilterPoliciesPath), &index,
+                 &problems);
+  return problems;
+}
+
+}  // namespace spanmeter
