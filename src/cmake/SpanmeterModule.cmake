@@ -52,7 +52,8 @@ endfunction()
 # spanmeter_python_test(NAME SCRIPT file [LABEL label] [TIMEOUT seconds] [ARGS argument...])
 #
 # Registers a Python program, run by the system's interpreter (the one that has Debian's modules), as one test of CTest.
-# It finds the tree in SPANMETER_SOURCE_DIR, the program in SPANMETER_BINARY, and prometheus and promtool on its PATH.
+# It finds the tree in SPANMETER_SOURCE_DIR, the programs in SPANMETER and SPANMETER_LOADGEN, and prometheus and promtool
+# on its PATH.
 function(spanmeter_python_test name)
   cmake_parse_arguments(arg "" "SCRIPT;LABEL;TIMEOUT" "ARGS" ${ARGN})
   if(NOT SPANMETER_TESTS)
@@ -68,6 +69,6 @@ function(spanmeter_python_test name)
   set_tests_properties(${name} PROPERTIES
     LABELS ${arg_LABEL}
     TIMEOUT ${arg_TIMEOUT}
-    ENVIRONMENT "PYTHONDONTWRITEBYTECODE=1;SPANMETER_SOURCE_DIR=${PROJECT_SOURCE_DIR};SPANMETER_BINARY=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/spanmeter"
+    ENVIRONMENT "PYTHONDONTWRITEBYTECODE=1;SPANMETER_SOURCE_DIR=${PROJECT_SOURCE_DIR};SPANMETER=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/spanmeter;SPANMETER_LOADGEN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/spanmeter-loadgen"
     ENVIRONMENT_MODIFICATION "PATH=path_list_prepend:${PROJECT_SOURCE_DIR}/build/tools/bin")
 endfunction()
