@@ -43,7 +43,7 @@ mkdir -p "$work/sources" "$work/lists/partial" "$work/cache/archives/partial" "$
 
 # The machine's sources, binary packages replaced by source packages. CD-ROMs are left out: apt
 # would ask for them.
-list= parts=
+list="" parts=""
 eval "$(apt-config shell list Dir::Etc::sourcelist/f parts Dir::Etc::sourceparts/d)"
 count=0
 for file in "$list" "$parts"/*.list; do

@@ -37,7 +37,7 @@ struct EncoderOptions {
   ExpositionFormat format = ExpositionFormat::kText;
   // One gzip member around everything.
   bool gzip = false;
-  // OpenMetrics: `_created` samples.
+  // OpenMetrics: `_created` samples. Protobuf says when a series was born in any case, text never.
   bool created = false;
 };
 
