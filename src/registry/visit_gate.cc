@@ -38,4 +38,9 @@ void VisitGate::Retire(const SeriesLayout* layout, Series* series) {
   layout->Delete(series);
 }
 
+size_t VisitGate::retired() const {
+  const MutexLock lock(&mutex_);
+  return retired_.size();
+}
+
 }  // namespace spanmeter

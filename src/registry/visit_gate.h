@@ -28,6 +28,9 @@ class VisitGate {
   // Frees `series`, which must not be found any more, as soon as no visit can hold it.
   void Retire(const SeriesLayout* layout, Series* series);
 
+  // How many series wait for a visit to end.
+  size_t retired() const;
+
  private:
   struct Retired {
     uint64_t before;  // visits with a lower number may still hold it
@@ -35,7 +38,7 @@ class VisitGate {
     Series* series;
   };
 
-  Mutex mutex_;  // taken while a shard's lock is held, never the other way round
+  mutable Mutex mutex_;  // taken while a shard's lock is held, never the other way round
   uint64_t next_visit_ GUARDED_BY(mutex_) = 0;
   std::set<uint64_t> visits_ GUARDED_BY(mutex_);
   std::deque<Retired> retired_ GUARDED_BY(mutex_);  // ascending by `before`

@@ -1,7 +1,6 @@
 // Updating and reading a registry of the span-metrics family's shape, without spans around it.
 
 #include <malloc.h>
-
 #include <memory>
 #include <random>
 #include <string>
