@@ -262,7 +262,7 @@ INSTANTIATE_TEST_SUITE_P(
         Scenario{"series_limit_and_equal_hashes", LimiterType::kSeries, 100, 5, 0, true},
         Scenario{"entity_limit", LimiterType::kEntity, 5, 20, kAllBits, true},
         Scenario{"entity_limit_and_few_hashes", LimiterType::kEntity, 5, 20, 0x3, true}),
-    [](const auto& info) { return std::string(info.param.name); });
+    [](const auto& scenario) { return std::string(scenario.param.name); });
 
 }  // namespace
 }  // namespace spanmeter

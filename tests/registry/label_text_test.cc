@@ -40,7 +40,7 @@ TEST(LabelTextTest, SpecialCharactersAreEscapedAndOthersKept) {
   batch.BeginKey();
   batch.AppendText(std::string_view("a\\b\"c\nd\0e\xc3\xa9", 11));
   EXPECT_EQ(Render({{"l", {}}}, false, {}, &batch),
-            std::string("l=\"a\\\\b\\\"c\\nd\0e\xc3\xa9\"", 19));
+            std::string("l=\"a\\\\b\\\"c\\nd\0e\xc3\xa9\"", 18));
 }
 
 TEST(LabelTextTest, ExternalLabelsStandInOrderAndEmptyOnesAreAbsent) {
