@@ -54,32 +54,38 @@ void Family::ApplyHits(size_t shard_number, std::span<const uint32_t> indices,
   const std::vector<Update>& updates = batch.updates();
   Shard& shard = shards_[shard_number];
   Series* found[kPrefetchGroup];
+  // Series with an update that has to wait for its turn; their later updates wait behind it.
+  std::vector<const Series*> waiting;
   const MutexLock lock(&shard.mutex);
   while (!indices.empty()) {
     const size_t n = std::min(indices.size(), kPrefetchGroup);
     for (size_t i = 0; i < n; ++i) shard.table.PrefetchSlot(updates[indices[i]].hash);
     for (size_t i = 0; i < n; ++i) shard.table.PrefetchSeries(updates[indices[i]].hash);
-    uint64_t born = 0;
     for (size_t i = 0; i < n; ++i) {
       const Update& update = updates[indices[i]];
-      Series* series = shard.table.Find(update.hash, batch.KeyOf(update));
+      Series* const series = shard.table.Find(update.hash, batch.KeyOf(update));
+      found[i] = nullptr;
       if (series == nullptr || series->StaleAt(now.monotonic_nanos, stale_nanos_)) [[unlikely]] {
         missed->push_back(indices[i]);
-        found[i] = nullptr;
         continue;
       }
+      if ((update.metrics & ~series->present()) != 0 || !waiting.empty()) [[unlikely]] {
+        // A metric that joins takes part in the limits, so it is a birth.
+        const bool joins = (update.metrics & ~series->present()) != 0;
+        if (joins || std::find(waiting.begin(), waiting.end(), series) != waiting.end()) {
+          if (joins) waiting.push_back(series);
+          missed->push_back(indices[i]);
+          continue;
+        }
+      }
       found[i] = series;
-      born += layout_.Apply(update, now.monotonic_nanos, series);
+      layout_.Apply(update, now.monotonic_nanos, series);
       layout_.PrefetchExemplars(*series);
     }
     for (size_t i = 0; i < n; ++i) {
       const Update& update = updates[indices[i]];
       if (found[i] == nullptr || update.trace_id == nullptr) continue;
       layout_.ApplyExemplars(update, now.wall_ms, found[i]);
-    }
-    if (born != 0) [[unlikely]] {
-      shared_->limiter.Join(born);
-      CountCreated(born);
     }
     indices = indices.subspan(n);
   }

@@ -58,14 +58,14 @@ class Family {
   Family(const Family&) = delete;
   Family& operator=(const Family&) = delete;
 
-  // Applies those updates of one shard that find their series; appends the indices of the others to
-  // `missed`. `indices` point into the batch's updates, whose hashes are set; all of them belong to
-  // this family and `shard`.
+  // Applies those updates of one shard that find their series with all the metrics they concern;
+  // appends the indices of the others to `missed`. `indices` point into the batch's updates, whose
+  // hashes are set; all of them belong to this family and `shard`.
   void ApplyHits(size_t shard, std::span<const uint32_t> indices, const UpdateBatch& batch,
                  Instant now, std::vector<uint32_t>* missed);
 
-  // Applies one update that found no series: to a new one if the limits allow, else to the overflow
-  // series.
+  // Applies one update that was missed: to its series if there is one by now, to a new one if the
+  // limits allow, else to the overflow series.
   void ApplyMiss(const Update& update, std::string_view key, Instant now);
 
   void Expire(int64_t now_nanos);
