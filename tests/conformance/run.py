@@ -1,0 +1,293 @@
+#!/usr/bin/python3
+"""Replays the recorded cases against the real spanmeter.
+
+    run.py [--family FAMILY]... [CASE]...
+
+Each case gets a fresh process. Its settings are mapped to TOML, its requests are sent in order, and
+what /metrics/generated shows is compared with the expectation: series as sets, values as doubles,
+exemplars from an OpenMetrics scrape. README.md says how cases, differences and skips are kept.
+
+Exit status: 0 all pass, 1 something fails, 77 every chosen case is skipped.
+"""
+
+import argparse
+import json
+import math
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "e2e"))
+
+import grpc  # noqa: E402  pylint: disable=wrong-import-position
+
+import harness  # noqa: E402  pylint: disable=wrong-import-position
+import otlp_wire  # noqa: E402  pylint: disable=wrong-import-position
+import sizes  # noqa: E402  pylint: disable=wrong-import-position
+from skipped import SKIPPED  # noqa: E402  pylint: disable=wrong-import-position
+
+CASES = HERE / "cases"
+DIFFERENCES = HERE / "differences"
+DIFFERENCES_TEXT = HERE / "DIFFERENCES.md"
+ALL_SKIPPED = 77
+
+# The settings of every recording that case.json does not repeat: fixed times from years ago are
+# accepted, but not a missing end time.
+BASE_GENERATOR = {"ingestion_time_range_slack": "400000h"}
+
+# There is no OTLP/HTTP receiver: such requests go over gRPC, and the answers are compared with what
+# they would be over HTTP.
+HTTP_STATUS = {grpc.StatusCode.OK: "HTTP 200", grpc.StatusCode.INVALID_ARGUMENT: "HTTP 400"}
+
+
+class CaseFailure(Exception):
+    """What is shown differs from what is expected; the text says how."""
+
+
+def merge(base, extra):
+    """Overriding settings: tables merge by key, everything else is replaced."""
+    result = dict(base)
+    for key, value in extra.items():
+        if isinstance(value, dict) and isinstance(result.get(key), dict):
+            value = merge(result[key], value)
+        result[key] = value
+    return result
+
+
+def settings(case):
+    """The tables of the configuration file for a case."""
+    config = case["config"]
+    generator = dict(BASE_GENERATOR, processors=case["processors"])
+    processor_tables = {}
+    for key, value in config.get("generator", {}).items():
+        name = {"metrics_ingestion_time_range_slack": "ingestion_time_range_slack"}.get(key, key)
+        generator[name] = value
+    generator.update(config.get("registry", {}))
+    for name in ("span_metrics", "service_graphs", "host_info"):
+        processor_tables[name] = config.get(name, {})
+    for key, value in config.get("overrides", {}).items():
+        if key == "processor":
+            for name, table in value.items():
+                processor_tables[name] = merge(processor_tables.get(name, {}), table)
+        else:
+            generator[key] = value
+    tables = {"generator": generator}
+    for name, table in processor_tables.items():
+        tables[f"generator.{name}"] = table
+    if case.get("multitenancy"):
+        tables["tenancy"] = {"enabled": True}
+    for tenant, table in case.get("tenants", {}).items():
+        tables[f"tenants.{tenant}"] = table
+    return tables
+
+
+class Expectation:
+    """What a case must show: the recorded files, or ours where they differ."""
+
+    def __init__(self, name):
+        self.name = name
+        self.differences = DIFFERENCES / name
+        self._check_differences()
+
+    def _check_differences(self):
+        if not self.differences.is_dir():
+            return
+        files = sorted(path.name for path in self.differences.iterdir())
+        if not files:
+            raise CaseFailure(f"{self.differences} is empty")
+        known = {"expected.txt", "expected_exemplars.txt", "expected_responses.txt",
+                 "expected_error.txt"}
+        for file in files:
+            if file not in known:
+                raise CaseFailure(f"{self.differences / file} is no file that is compared")
+            recorded = self._read(CASES / self.name / file)
+            ours = self._read(self.differences / file)
+            if sorted(recorded.split("\n")) == sorted(ours.split("\n")):
+                raise CaseFailure(f"{self.differences / file} says what the recording says: "
+                                  "remove it")
+
+    @staticmethod
+    def _read(path):
+        if not path.exists():
+            return ""
+        return path.read_bytes().decode("utf-8", "surrogateescape")
+
+    def text(self, file):
+        """The contents of an expected file, empty when nothing is expected."""
+        ours = self.differences / file
+        return self._read(ours if ours.exists() else CASES / self.name / file)
+
+    def error(self):
+        """The messages with which spanmeter refuses the configuration, or None."""
+        text = self.text("expected_error.txt")
+        return text.rstrip("\n").split("\n") if text else None
+
+    def series(self):
+        return harness.series_of(harness.parse_samples(self.text("expected.txt")))
+
+    def exemplars(self):
+        return exemplars_of(harness.parse_samples(self.text("expected_exemplars.txt")))
+
+    def responses(self):
+        """{file: status}; the messages of the recordings are not compared."""
+        expected = {}
+        for line in self.text("expected_responses.txt").splitlines():
+            file, status, *rest = line.split(" ")
+            if status == "HTTP":
+                status += " " + rest.pop(0)
+            if rest and rest[0].startswith("rejected="):
+                status += " " + rest[0]
+            expected[file] = status
+        return expected
+
+
+def exemplars_of(samples):
+    return {(sample.key, frozenset(sample.exemplar[0].items()), sample.exemplar[1])
+            for sample in samples if sample.exemplar}
+
+
+def check_refused(case, expected):
+    """Fails unless spanmeter refuses the configuration with exactly these messages."""
+    status, messages = check_config(case)
+    if status != 1:
+        raise CaseFailure(f"the configuration must be refused with exit status 1, not {status}")
+    # Paths and lines are tests/config's business.
+    found = [re.sub(r"^\S+?\.toml:(\d+: )?", "", line).strip() for line in messages]
+    if found != expected:
+        raise CaseFailure("the configuration is refused with\n  " + "\n  ".join(found)
+                          + "\nexpected is\n  " + "\n  ".join(expected))
+
+
+def check_config(case):
+    """Runs spanmeter --check-config; returns its exit status and what it says."""
+    server = harness.Spanmeter(settings(case))
+    try:
+        result = subprocess.run(
+            [harness.spanmeter_binary(), f"--config.file={server.config}", "--check-config"],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=60)
+        return result.returncode, result.stdout.decode().splitlines()
+    finally:
+        server.close()
+
+
+def send(case, directory, server):
+    """Sends the requests of a case; returns [(file, status)] and the requests that counted."""
+    responses = []
+    sent = []
+    for request in case["requests"]:
+        body = (directory / request["file"]).read_bytes()
+        if case.get("relative_time"):
+            body = otlp_wire.shift_times(body, time.time_ns() - case["time_base_unix_nano"])
+        metadata = [(key.lower(), value) for key, value in request.get("metadata", {}).items()]
+        code, _, reply = server.export(body, metadata)
+        status = code.name
+        if request.get("transport") == "http":
+            status = HTTP_STATUS.get(code, status)
+        rejected = otlp_wire.rejected_spans(reply)
+        if rejected:
+            status += f" rejected={rejected}"
+        if code == grpc.StatusCode.OK:
+            sent.append(body)
+        responses.append((request["file"], status))
+    return responses, sent
+
+
+def equal(a, b):
+    return a == b or (math.isnan(a) and math.isnan(b))
+
+
+def compare_series(expected, found):
+    problems = []
+    for key in sorted(expected.keys() | found.keys(), key=str):
+        if key not in found:
+            problems.append(f"missing    {harness.format_key(key)} {expected[key]!r}")
+        elif key not in expected:
+            problems.append(f"unexpected {harness.format_key(key)} {found[key]!r}")
+        elif not equal(expected[key], found[key]):
+            problems.append(f"wrong      {harness.format_key(key)} {found[key]!r}, "
+                            f"expected {expected[key]!r}")
+    return problems
+
+
+def compare_exemplars(expected, found):
+    def show(exemplar):
+        key, labels, value = exemplar
+        return f"{harness.format_key(key)} # {dict(labels)} {value!r}"
+    return ([f"missing exemplar    {show(e)}" for e in sorted(expected - found, key=str)]
+            + [f"unexpected exemplar {show(e)}" for e in sorted(found - expected, key=str)])
+
+
+def run_case(name):
+    directory = CASES / name
+    case = json.loads((directory / "case.json").read_text(encoding="utf-8"))
+    expectation = Expectation(name)
+    listed = f"`{name}`" in DIFFERENCES_TEXT.read_text(encoding="utf-8")
+    if listed != expectation.differences.is_dir():
+        raise CaseFailure("DIFFERENCES.md and differences/ do not agree on this case")
+    if expectation.error() is not None:
+        check_refused(case, expectation.error())
+        return
+    with harness.Spanmeter(settings(case)) as server:
+        responses, sent = send(case, directory, server)
+        openmetrics = harness.parse_samples(server.scrape(accept=harness.OPENMETRICS))
+        text = harness.parse_samples(server.scrape(accept=harness.TEXT))
+    problems = [f"{file}: {status}, expected {expectation.responses().get(file)}"
+                for file, status in responses if expectation.responses().get(file) != status]
+    series = harness.series_of(text)
+    problems += compare_series(*sizes.split(expectation.series(), series, sent, case))
+    problems += compare_exemplars(expectation.exemplars(), exemplars_of(openmetrics))
+    problems += ["OpenMetrics and text differ: " + problem
+                 for problem in compare_series(series, harness.series_of(openmetrics))]
+    if problems:
+        raise CaseFailure("\n".join(problems))
+
+
+def check_skipped(name):
+    """A case is skipped only as long as spanmeter refuses its configuration."""
+    if not (CASES / name).is_dir():
+        raise CaseFailure("SKIPPED names a case that does not exist")
+    case = json.loads((CASES / name / "case.json").read_text(encoding="utf-8"))
+    if check_config(case)[0] != 1:
+        raise CaseFailure("spanmeter accepts the configuration by now: take the case out of "
+                          "skipped.py")
+
+
+def family(name):
+    return name.split("-")[1]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--family", action="append", default=[])
+    parser.add_argument("cases", nargs="*")
+    arguments = parser.parse_args()
+    names = sorted(set(path.name for path in CASES.iterdir()) | SKIPPED.keys())
+    if arguments.family:
+        names = [name for name in names if family(name) in arguments.family]
+    if arguments.cases:
+        names = [name for name in names
+                 if any(name == case or name.split("-")[0] == case for case in arguments.cases)]
+    if not names:
+        parser.error("there is no such case")
+    failed = passed = 0
+    for name in names:
+        try:
+            if name in SKIPPED:
+                check_skipped(name)
+                print(f"SKIPPED {name}: {SKIPPED[name]}")
+                continue
+            run_case(name)
+            passed += 1
+            print(f"passed  {name}")
+        except (AssertionError, CaseFailure, harness.ExpositionError) as error:
+            failed += 1
+            print(f"FAILED  {name}\n{error}\n")
+    print(f"{passed} passed, {failed} failed, {len(names) - passed - failed} skipped")
+    return 1 if failed else 0 if passed else ALL_SKIPPED
+
+
+if __name__ == "__main__":
+    sys.exit(main())
