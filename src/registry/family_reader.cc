@@ -65,22 +65,23 @@ class FamilyReader {
       bool more = false;
       {
         const MutexLock lock(&shard->mutex);
-        const std::vector<Series*>& series = shard->series;
-        for (; next < series.size() && copied_.size() < kReadChunk; ++next) {
+        for (; next < shard->series.size() && copied_.size() < kReadChunk; ++next) {
           constexpr size_t kAhead = 4;
-          if (next + kAhead < series.size() && series[next + kAhead] != nullptr) {
-            const char* ahead = reinterpret_cast<const char*>(series[next + kAhead]);
-            __builtin_prefetch(ahead);
-            __builtin_prefetch(ahead + 64);
-            __builtin_prefetch(ahead + 128);
-          }
-          if (series[next] != nullptr) CopySeries(*series[next]);
+          if (next + kAhead < shard->series.size()) Prefetch(shard->series[next + kAhead]);
+          if (shard->series[next] != nullptr) CopySeries(*shard->series[next]);
         }
-        more = next < series.size();
+        more = next < shard->series.size();
       }
       if (!PresentChunk()) return false;
       if (!more) return true;
     }
+  }
+
+  static void Prefetch(const Series* series) {
+    const char* const address = reinterpret_cast<const char*>(series);
+    __builtin_prefetch(address);
+    __builtin_prefetch(address + 64);
+    __builtin_prefetch(address + 128);
   }
 
   bool ReadOverflow() {
