@@ -1,0 +1,67 @@
+#include "config/contradictions.h"
+
+#include <string>
+
+#include "spanmeter/quote.h"
+#include "spanmeter/span_metrics.h"
+#include "spanmeter/units.h"
+
+#include "config/address.h"
+
+namespace spanmeter {
+
+namespace {
+
+void CheckSizes(const OtlpGrpcOptions& grpc, ConfigReader* reader) {
+  if (grpc.max_in_flight >= grpc.max_message_size) return;
+  reader->LaterProblem("otlp.grpc.max_in_flight",
+                       " = \"" + FormatByteSize(grpc.max_in_flight) +
+                           "\" is smaller than max_message_size = \"" +
+                           FormatByteSize(grpc.max_message_size) +
+                           "\", so the largest requests would never be taken: raise it",
+                       "otlp.grpc.max_message_size");
+}
+
+void CheckTls(OtlpGrpcOptions* grpc, ConfigReader* reader) {
+  if (!grpc->tls) return;
+  const ServerTlsOptions& tls = *grpc->tls;
+  const std::string section = "otlp.grpc.tls";
+  if (tls.cert_file.empty() && tls.key_file.empty() && tls.client_ca_file.empty()) {
+    grpc->tls.reset();
+  } else if (tls.cert_file.empty() && tls.key_file.empty()) {
+    reader->LaterProblem(section + ".client_ca_file",
+                         " needs cert_file and key_file: clients prove who they are over TLS only");
+  } else if (tls.cert_file.empty()) {
+    reader->LaterProblem(section + ".key_file",
+                         " needs cert_file: set it to the certificate's file");
+  } else if (tls.key_file.empty()) {
+    reader->LaterProblem(section + ".cert_file",
+                         " needs key_file: set it to the private key's file");
+  }
+}
+
+void CheckPorts(const Options& options, ConfigReader* reader) {
+  std::string error;
+  const auto grpc = ParseListenAddress(options.otlp_grpc.listen, &error);
+  const auto http = ParseListenAddress(options.http.listen, &error);
+  // Port 0 is another one each time.
+  if (!grpc || !http || grpc->port != http->port || grpc->port == 0) return;
+  if (grpc->host != http->host && !grpc->IsWildcard() && !http->IsWildcard()) return;
+  reader->LaterProblem("http.listen",
+                       " = " + Quoted(options.http.listen) + " is taken by otlp.grpc.listen = " +
+                           Quoted(options.otlp_grpc.listen) + ": choose another port",
+                       "otlp.grpc.listen");
+}
+
+}  // namespace
+
+void CheckContradictions(Options* options, ConfigReader* reader) {
+  CheckSizes(options->otlp_grpc, reader);
+  CheckTls(&options->otlp_grpc, reader);
+  CheckPorts(*options, reader);
+  for (const OptionProblem& problem : ValidateSpanMetrics(options->generator)) {
+    reader->LaterProblem("generator." + problem.path, ": " + problem.problem);
+  }
+}
+
+}  // namespace spanmeter

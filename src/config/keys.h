@@ -1,0 +1,28 @@
+// All keys of the configuration file.
+
+#ifndef SPANMETER_CONFIG_KEYS_H_
+#define SPANMETER_CONFIG_KEYS_H_
+
+#include <string>
+
+#include "spanmeter/options.h"
+
+#include "config/key.h"
+
+namespace spanmeter {
+
+// In the order of --print-config: the keys of one table stand together, those of a table before
+// those of the tables below it.
+ConfigKeys<Options> AllConfigKeys();
+
+// What to say about the key at `path` when it belongs to something that this version does not have;
+// else an empty text.
+std::string DescribeUnsupportedKey(const std::string& path);
+
+// What is wrong with the name of a label that is set from the configuration, or an empty text.
+// Legal are [a-zA-Z_][a-zA-Z0-9_]*, except for the names that the series themselves need.
+std::string CheckLabelName(const std::string& name);
+
+}  // namespace spanmeter
+
+#endif  // SPANMETER_CONFIG_KEYS_H_

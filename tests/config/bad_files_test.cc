@@ -1,0 +1,65 @@
+// Every file in bad/ must be refused with exactly the messages of its .expected file.
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <set>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "spanmeter/config.h"
+
+namespace spanmeter {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kDirectory = SPANMETER_BAD_CONFIGS;
+
+std::string ReadFile(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  EXPECT_TRUE(file) << path;
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+// The environment of all these files.
+std::optional<std::string> TestEnvironment(const std::string& name) {
+  if (name == "EMPTY") return "";
+  if (name == "NOT_UTF8") return "\xFF";
+  return std::nullopt;
+}
+
+std::set<std::string> NamesWith(const std::string& extension) {
+  std::set<std::string> names;
+  for (const fs::directory_entry& entry : fs::directory_iterator(kDirectory)) {
+    if (entry.path().extension() == extension) names.insert(entry.path().stem());
+  }
+  return names;
+}
+
+TEST(BadFiles, ComeWithTheirMessages) {
+  EXPECT_EQ(NamesWith(".toml"), NamesWith(".expected"));
+  EXPECT_GE(NamesWith(".toml").size(), 20u);
+  for (const fs::directory_entry& entry : fs::directory_iterator(kDirectory)) {
+    const std::string extension = entry.path().extension();
+    EXPECT_TRUE(extension == ".toml" || extension == ".expected") << entry.path();
+  }
+}
+
+class BadFile : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(BadFile, IsRefusedWithExactlyItsMessages) {
+  const std::string name = GetParam();
+  const ConfigResult result = ParseConfig(ReadFile(kDirectory / (name + ".toml")), TestEnvironment);
+  ASSERT_FALSE(result.problems.empty());
+  EXPECT_EQ(FormatProblems(name + ".toml", result.problems),
+            ReadFile(kDirectory / (name + ".expected")));
+}
+
+INSTANTIATE_TEST_SUITE_P(Every, BadFile, ::testing::ValuesIn(NamesWith(".toml")),
+                         [](const auto& param) { return param.param; });
+
+}  // namespace
+}  // namespace spanmeter
