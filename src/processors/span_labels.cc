@@ -104,7 +104,7 @@ void SpanKeyBuilder::PlanLabel(size_t label) {
   const std::vector<Candidate>& candidates = labels_.labels_[label].candidates;
   for (const Candidate& candidate : candidates) {
     if (!Varies(candidate)) {
-      const std::string_view text = CandidateText(candidate, nullptr);
+      const std::string_view text = Cut(CandidateText(candidate, nullptr));
       if (text.empty()) continue;
       return AddConstant(text);
     }
@@ -172,7 +172,7 @@ bool SpanKeyBuilder::AppendKey(const SpanView& span, UpdateBatch* batch) {
       case Step::Action::kCandidates: {
         std::string_view text;
         for (const Candidate& candidate : labels_.labels_[step.label].candidates) {
-          text = CandidateText(candidate, &span);
+          text = Cut(CandidateText(candidate, &span));
           if (!text.empty()) break;
         }
         if (!AppendText(text, batch)) return false;
@@ -251,8 +251,12 @@ std::string_view SpanKeyBuilder::SpanAttributeText(Slot slot, const SpanView& sp
                    &formatted_value_);
 }
 
+std::string_view SpanKeyBuilder::Cut(std::string_view text) const {
+  return CutToBytes(text, labels_.max_value_length_);
+}
+
 bool SpanKeyBuilder::AppendText(std::string_view text, UpdateBatch* batch) const {
-  text = CutToBytes(text, labels_.max_value_length_);
+  text = Cut(text);
   if (!IsValidUtf8(text)) return false;
   batch->AppendText(text);
   return true;

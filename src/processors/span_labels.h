@@ -107,6 +107,8 @@ class SpanKeyBuilder {
   std::string_view CandidateText(const Candidate& candidate, const SpanView* span);
   std::string_view JoinedText(const Candidate& mapping, const SpanView* span);
   std::string_view SpanAttributeText(Slot slot, const SpanView& span);
+  std::string_view Cut(std::string_view text) const;
+  // Cuts, checks and appends a value.
   bool AppendText(std::string_view text, UpdateBatch* batch) const;
 
   const SpanLabels& labels_;

@@ -179,11 +179,11 @@ class Session final : public ProcessorSession {
 
   void AddTargetInfo() {
     target_info_is_due_ = false;
-    const std::string_view key = setup_.target_info->MakeKey(
+    const std::optional<std::string_view> key = setup_.target_info->MakeKey(
         resource_.attributes, keys_.job(), keys_.instance(), &target_info_scratch_);
-    if (key.empty()) return;
+    if (!key) return;
     batch_.BeginKey();
-    batch_.AppendEncoded(key);
+    batch_.AppendEncoded(*key);
     Update& update = batch_.Add(setup_.target_info_family);
     update.metrics = 1;
     update.values[0] = 1;

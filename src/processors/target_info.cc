@@ -20,9 +20,10 @@ TargetInfo::TargetInfo(const GeneratorOptions& options)
   }
 }
 
-std::string_view TargetInfo::MakeKey(std::span<const Attribute> attributes, std::string_view job,
-                                     std::string_view instance, Scratch* scratch) const {
-  if (job.empty() && instance.empty()) return {};
+std::optional<std::string_view> TargetInfo::MakeKey(std::span<const Attribute> attributes,
+                                                    std::string_view job, std::string_view instance,
+                                                    Scratch* scratch) const {
+  if (job.empty() && instance.empty()) return std::nullopt;
   scratch->labels.clear();
   scratch->names.clear();
   for (const Attribute& attribute : attributes) AddAttribute(attribute, scratch);
@@ -58,7 +59,8 @@ std::string_view TargetInfo::MakeKey(std::span<const Attribute> attributes, std:
     encoder.AppendText(name);
     encoder.AppendText(value);
   }
-  return has_identity && has_other ? encoder.EncodedKey() : std::string_view();
+  if (!has_identity || !has_other) return std::nullopt;
+  return encoder.EncodedKey();
 }
 
 void TargetInfo::AddAttribute(const Attribute& attribute, Scratch* scratch) const {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -40,10 +41,12 @@ class TargetInfo {
     UpdateBatch encoder;
   };
 
-  // Makes the key of an own-labels family from a resource's attributes and identity. Empty when the
-  // resource has none. The view is valid until the next call with the same scratch.
-  std::string_view MakeKey(std::span<const Attribute> attributes, std::string_view job,
-                           std::string_view instance, Scratch* scratch) const;
+  // Makes the key of an own-labels family from a resource's attributes and identity; nothing when
+  // the resource has no target_info. (An empty key is one whose labels are all replaced by external
+  // ones.) The view is valid until the next call with the same scratch.
+  std::optional<std::string_view> MakeKey(std::span<const Attribute> attributes,
+                                          std::string_view job, std::string_view instance,
+                                          Scratch* scratch) const;
 
  private:
   bool IsExternal(std::string_view name) const { return external_labels_.contains(name); }
