@@ -1,0 +1,343 @@
+#include "http/civetweb_server.h"
+
+#include <array>
+#include <chrono>
+#include <civetweb.h>
+#include <strings.h>
+#include <utility>
+
+#include "spanmeter/exposition.h"
+
+#include "http/listen_address.h"
+#include "http/ui_files.h"
+
+namespace spanmeter {
+namespace {
+
+constexpr int64_t kLogIntervalNanos = 10 * kNanosPerSecond;
+
+// Requests come with few header fields of one name; these are the values in order, as one list.
+std::string JoinedHeader(const mg_request_info& info, const char* name) {
+  std::string joined;
+  for (int i = 0; i < info.num_headers; ++i) {
+    if (strcasecmp(info.http_headers[i].name, name) != 0) continue;
+    if (!joined.empty()) joined += ',';
+    joined += info.http_headers[i].value;
+  }
+  return joined;
+}
+
+// Holds one of a bounded number of places for the length of a scope.
+class Place {
+ public:
+  Place(std::atomic<int>* taken, int limit) : taken_(taken), ok_(taken->fetch_add(1) < limit) {}
+  ~Place() { taken_->fetch_sub(1); }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+
+  bool ok() const { return ok_; }
+
+ private:
+  std::atomic<int>* const taken_;
+  const bool ok_;
+};
+
+bool OnlyReads(std::string_view method) { return method == "GET" || method == "HEAD"; }
+
+// CivetWeb reads so many header fields and passes over the others, which may say that there is a
+// body.
+bool HasTooManyFields(const mg_request_info& info) { return info.num_headers >= MG_MAX_HEADERS; }
+
+}  // namespace
+
+// CivetWeb calls these with the server as its user data.
+struct CivetWebServer::Callbacks {
+  static CivetWebServer* Self(const mg_connection* conn) {
+    return static_cast<CivetWebServer*>(mg_get_user_data(mg_get_context(conn)));
+  }
+  static int BeginRequest(mg_connection* conn) { return Self(conn)->Handle(conn); }
+  static int HttpError(mg_connection* conn, int status, const char*) {
+    Self(conn)->HandleProtocolError(conn, status);
+    return 0;
+  }
+  static int InitConnection(const mg_connection* conn, void**) {
+    Self(conn)->connections_.fetch_add(1);
+    return 0;
+  }
+  static void ConnectionClosed(const mg_connection* conn) { Self(conn)->connections_.fetch_sub(1); }
+  static int LogMessage(const mg_connection* conn, const char* message) {
+    Self(conn)->Log(message);
+    return 1;
+  }
+};
+
+std::unique_ptr<HttpServer> HttpServer::Start(const HttpOptions& options, HttpContent content,
+                                              const Clock* clock, const Logger* logger,
+                                              SelfMetrics* metrics, std::string* error) {
+  return CivetWebServer::Start(options, HttpLimits(), std::move(content), clock, logger, metrics,
+                               error);
+}
+
+std::unique_ptr<CivetWebServer> CivetWebServer::Start(const HttpOptions& options,
+                                                      const HttpLimits& limits, HttpContent content,
+                                                      const Clock* clock, const Logger* logger,
+                                                      SelfMetrics* metrics, std::string* error) {
+  std::unique_ptr<CivetWebServer> server(
+      new CivetWebServer(options, limits, std::move(content), clock, logger, metrics));
+  if (!server->Listen(error)) return nullptr;
+  return server;
+}
+
+CivetWebServer::CivetWebServer(const HttpOptions& options, const HttpLimits& limits,
+                               HttpContent content, const Clock* clock, const Logger* logger,
+                               SelfMetrics* metrics)
+    : options_(options),
+      limits_(limits),
+      content_(std::move(content)),
+      clock_(clock),
+      logger_(logger),
+      metrics_(metrics),
+      http_metrics_(metrics),
+      refused_throttle_(clock, kLogIntervalNanos),
+      aborted_throttle_(clock, kLogIntervalNanos) {
+  mg_init_library(MG_FEATURES_DEFAULT);
+}
+
+CivetWebServer::~CivetWebServer() {
+  Stop();
+  mg_exit_library();
+}
+
+bool CivetWebServer::Listen(std::string* error) {
+  const std::optional<ListenAddress> listen = ParseListenAddress(options_.listen);
+  if (!listen.has_value()) {
+    *error = "cannot listen on \"" + options_.listen +
+             "\": http.listen must be host:port, an IPv6 address in brackets";
+    return false;
+  }
+  const std::vector<std::pair<const char*, std::string>> settings = {
+      {"listening_ports", listen->ForCivetWeb()},
+      {"num_threads", std::to_string(limits_.threads)},
+      {"connection_queue", std::to_string(limits_.waiting_connections)},
+      {"max_request_size", std::to_string(limits_.request_bytes)},
+      {"request_timeout_ms", std::to_string(limits_.request_timeout_ms)},
+      {"enable_keep_alive", "yes"},
+      {"keep_alive_timeout_ms", std::to_string(limits_.keep_alive_timeout_ms)},
+      {"tcp_nodelay", "1"},
+      // Paths are compared as they were sent: a decoded NUL would end them early.
+      {"decode_url", "no"},
+      // The host that a client believes to talk to makes no difference here.
+      {"enable_auth_domain_check", "no"},
+  };
+  std::vector<const char*> civetweb_options;
+  for (const auto& [name, value] : settings) {
+    civetweb_options.push_back(name);
+    civetweb_options.push_back(value.c_str());
+  }
+  civetweb_options.push_back(nullptr);
+
+  mg_callbacks callbacks = {};
+  callbacks.begin_request = &Callbacks::BeginRequest;
+  callbacks.http_error = &Callbacks::HttpError;
+  callbacks.init_connection = &Callbacks::InitConnection;
+  callbacks.connection_closed = &Callbacks::ConnectionClosed;
+  callbacks.log_message = &Callbacks::LogMessage;
+
+  mg_init_data init = {};
+  init.callbacks = &callbacks;
+  init.user_data = this;
+  init.configuration_options = civetweb_options.data();
+  MutexLock lock(&stop_mutex_);
+  context_ = mg_start2(&init, nullptr);
+  mg_server_port bound = {};
+  if (context_ == nullptr || mg_get_server_ports(context_, 1, &bound) != 1) {
+    MutexLock start_lock(&start_mutex_);
+    *error = "cannot listen on " + options_.listen + ": " +
+             (start_problem_.empty() ? "the HTTP server does not start" : start_problem_) +
+             ": stop what uses the port, or change http.listen";
+    return false;
+  }
+  address_ = listen->host + ":" + std::to_string(bound.port);
+  return true;
+}
+
+void CivetWebServer::Stop() {
+  MutexLock lock(&stop_mutex_);
+  if (context_ == nullptr) return;
+  stopping_ = true;
+  if (requests_ > 0) {
+    // Whether they end in time or not, mg_stop() ends them.
+    static_cast<void>(drained_.try_acquire_for(std::chrono::nanoseconds(limits_.drain_nanos)));
+  }
+  mg_stop(context_);
+  context_ = nullptr;
+}
+
+// CivetWeb's messages may hold what a client sent; the logger escapes them.
+void CivetWebServer::Log(std::string_view message) {
+  logger_->Debug("http server", {{"message", message}});
+  MutexLock lock(&start_mutex_);
+  // The first one, while nothing is served yet, is the reason why nothing will be.
+  if (start_problem_.empty()) start_problem_ = message;
+}
+
+// Answers what CivetWeb itself refuses: malformed, too large or unfinished requests. The connection
+// is closed afterwards.
+void CivetWebServer::HandleProtocolError(mg_connection* conn, int status) {
+  Reply reply(conn, clock_, Reply::Framing::kUntilClosed, false, true, Deadline());
+  ReplyHead head;
+  head.status = status;
+  reply.Send(head, std::string(ReasonPhrase(status)) + "\n");
+  http_metrics_.CountRequest(status);
+}
+
+bool CivetWebServer::ShouldClose(const mg_connection* conn) const {
+  const mg_request_info& info = *mg_get_request_info(conn);
+  // A body is not read, so what follows it cannot be found.
+  const std::string length = JoinedHeader(info, "Content-Length");
+  const bool has_body =
+      (!length.empty() && length != "0") || mg_get_header(conn, "Transfer-Encoding") != nullptr;
+  const char* connection = mg_get_header(conn, "Connection");
+  const bool asked = connection != nullptr && strcasecmp(connection, "keep-alive") != 0;
+  return has_body || asked || !OnlyReads(info.request_method) || HasTooManyFields(info) ||
+         stopping_ || connections_ > limits_.keep_alive_connections;
+}
+
+int CivetWebServer::Handle(mg_connection* conn) {
+  requests_.fetch_add(1);
+  const mg_request_info& info = *mg_get_request_info(conn);
+  const bool http_1_0 = std::string_view(info.http_version) == "1.0";
+  Reply reply(conn, clock_, http_1_0 ? Reply::Framing::kUntilClosed : Reply::Framing::kChunked,
+              std::string_view(info.request_method) == "HEAD", ShouldClose(conn), Deadline());
+  if (stopping_) {
+    ReplyHead head;
+    head.status = 503;
+    reply.Send(head, "shutting down\n");
+  } else if (HasTooManyFields(info)) {
+    ReplyHead head;
+    head.status = 431;
+    reply.Send(head, "too many header fields\n");
+  } else {
+    Answer(conn, info.local_uri, &reply);
+  }
+  http_metrics_.CountRequest(reply.status());
+  if (requests_.fetch_sub(1) == 1 && stopping_) drained_.release();
+  return reply.status();
+}
+
+void CivetWebServer::Answer(const mg_connection* conn, std::string_view path, Reply* reply) {
+  enum class Target : uint8_t { kScrape, kHealthy, kReady, kPage, kStyle };
+  struct Route {
+    std::string_view path;
+    Target target;
+    ScrapePath scrape_path = ScrapePath::kMetrics;
+  };
+  static constexpr std::array<Route, 7> kRoutes = {{
+      {"/metrics", Target::kScrape, ScrapePath::kMetrics},
+      {"/metrics/generated", Target::kScrape, ScrapePath::kGenerated},
+      {"/metrics/self", Target::kScrape, ScrapePath::kSelf},
+      {"/-/healthy", Target::kHealthy},
+      {"/-/ready", Target::kReady},
+      {"/", Target::kPage},
+      {"/style.css", Target::kStyle},
+  }};
+
+  ReplyHead head;
+  const Route* found = nullptr;
+  for (const Route& route : kRoutes) {
+    if (route.path == path) found = &route;
+  }
+  if (found == nullptr) {
+    head.status = 404;
+    reply->Send(head, "not found\n");
+    return;
+  }
+  if (!OnlyReads(mg_get_request_info(conn)->request_method)) {
+    head.status = 405;
+    head.headers = "Allow: GET, HEAD\r\n";
+    reply->Send(head, "method not allowed\n");
+    return;
+  }
+  switch (found->target) {
+    case Target::kScrape:
+      Scrape(conn, found->scrape_path, reply);
+      break;
+    case Target::kHealthy:
+      reply->Send(head, "healthy\n");
+      break;
+    case Target::kReady: {
+      const bool ready = content_.ready();
+      if (!ready) head.status = 503;
+      reply->Send(head, ready ? "ready\n" : "not ready\n");
+      break;
+    }
+    case Target::kPage:
+      head.content_type = "text/html; charset=utf-8";
+      reply->Send(head, kIndexHtml);
+      break;
+    case Target::kStyle:
+      head.content_type = "text/css; charset=utf-8";
+      reply->Send(head, kStyleCss);
+      break;
+  }
+}
+
+void CivetWebServer::Scrape(const mg_connection* conn, ScrapePath path, Reply* reply) {
+  const mg_request_info& info = *mg_get_request_info(conn);
+  const Negotiated negotiated =
+      Negotiate(JoinedHeader(info, "Accept"), JoinedHeader(info, "Accept-Encoding"));
+  const Place place(&scrapes_, limits_.scrapes);
+  uint64_t suppressed = 0;
+  if (!place.ok()) {
+    ReplyHead head;
+    head.status = 503;
+    head.headers = "Retry-After: 1\r\n";
+    reply->Send(head, "too many scrapes at the same time\n");
+    http_metrics_.CountScrape(path, negotiated.format, ScrapeResult::kRefused);
+    if (refused_throttle_.Allow(&suppressed)) {
+      logger_->Warn("refused a scrape: too many at the same time",
+                    {{"limit", limits_.scrapes}, {"suppressed", suppressed}});
+    }
+    return;
+  }
+
+  const int64_t begin = clock_->MonotonicNanos();
+  const bool success = SendScrape(path, negotiated, reply);
+  const int64_t nanos = clock_->MonotonicNanos() - begin;
+  http_metrics_.CountScrape(path, negotiated.format,
+                            success ? ScrapeResult::kSuccess : ScrapeResult::kAborted);
+  http_metrics_.ObserveScrape(path, static_cast<double>(nanos) / kNanosPerSecond,
+                              reply->body_bytes());
+  if (!success && aborted_throttle_.Allow(&suppressed)) {
+    logger_->Warn("a scrape ended early: the scraper went away or was too slow",
+                  {{"path", kScrapePaths[static_cast<size_t>(path)]},
+                   {"peer", info.remote_addr},
+                   {"bytes", reply->body_bytes()},
+                   {"duration_ms", nanos / kNanosPerMilli},
+                   {"suppressed", suppressed}});
+  }
+}
+
+bool CivetWebServer::SendScrape(ScrapePath path, const Negotiated& negotiated, Reply* reply) {
+  ReplyHead head;
+  head.content_type = ContentType(negotiated.format);
+  head.headers = "Vary: Accept, Accept-Encoding\r\n";
+  if (negotiated.gzip) head.headers += "Content-Encoding: gzip\r\n";
+  if (!reply->StartStream(head)) return false;
+  if (reply->head_only()) return true;
+
+  EncoderOptions options;
+  options.format = negotiated.format;
+  options.gzip = negotiated.gzip;
+  options.created = options_.openmetrics_created;
+  const std::unique_ptr<Encoder> encoder =
+      NewEncoder(options, [reply](std::string_view chunk) { return reply->WriteChunk(chunk); });
+  if (path != ScrapePath::kSelf && !content_.visit_generated(encoder.get())) return false;
+  // Collected last, so that they tell what presenting the others has changed.
+  if (path != ScrapePath::kGenerated && !VisitFamilies(metrics_->Collect(), encoder.get())) {
+    return false;
+  }
+  return encoder->Finish() && reply->FinishStream();
+}
+
+}  // namespace spanmeter

@@ -1,0 +1,246 @@
+// What each path answers, and in which form.
+
+#include <cstdio>
+#include <string>
+#include <vector>
+#include <zlib.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "spanmeter/exposition.h"
+
+#include "http/server_fixture.h"
+
+namespace spanmeter {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+constexpr const char* kGeneratedText =
+    "# HELP generated_total Generated.\n# TYPE generated_total counter\n"
+    "generated_total{series=\"0\"} 0\ngenerated_total{series=\"1\"} 1\n"
+    "generated_total{series=\"2\"} 2\n";
+
+const std::vector<std::string>& AllPaths() {
+  static const std::vector<std::string> paths = {
+      "/",          "/style.css", "/metrics", "/metrics/generated", "/metrics/self",
+      "/-/healthy", "/-/ready"};
+  return paths;
+}
+
+std::string Gunzip(const std::string& compressed) {
+  z_stream stream = {};
+  inflateInit2(&stream, 16 + MAX_WBITS);
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(compressed.data()));
+  stream.avail_in = static_cast<uInt>(compressed.size());
+  std::string text(16 << 20, '\0');
+  stream.next_out = reinterpret_cast<Bytef*>(text.data());
+  stream.avail_out = static_cast<uInt>(text.size());
+  EXPECT_EQ(inflate(&stream, Z_FINISH), Z_STREAM_END);
+  EXPECT_EQ(stream.avail_in, 0U);
+  text.resize(stream.total_out);
+  inflateEnd(&stream);
+  return text;
+}
+
+TEST_F(HttpServerTest, MetricsIsBothHalves) {
+  Start();
+  const HttpResponse generated = Get("/metrics/generated");
+  EXPECT_EQ(generated.status, 200);
+  EXPECT_TRUE(generated.complete);
+  EXPECT_EQ(generated.body, kGeneratedText);
+
+  const HttpResponse self = Get("/metrics/self");
+  EXPECT_EQ(self.status, 200);
+  EXPECT_THAT(self.body, HasSubstr("# TYPE spanmeter_http_requests_total counter\n"));
+  EXPECT_THAT(self.body, Not(HasSubstr("generated_total")));
+
+  const HttpResponse both = Get("/metrics");
+  EXPECT_EQ(both.status, 200);
+  EXPECT_THAT(both.body, StartsWith(kGeneratedText));
+  EXPECT_THAT(both.body, HasSubstr("# TYPE spanmeter_http_requests_total counter\n"));
+}
+
+TEST_F(HttpServerTest, AcceptChoosesTheFormat) {
+  Start();
+  const HttpResponse text = Get("/metrics/generated");
+  EXPECT_EQ(text.headers.at("content-type"), ContentType(ExpositionFormat::kText));
+
+  const HttpResponse open_metrics =
+      Get("/metrics/generated",
+          "Accept: application/openmetrics-text;version=1.0.0,application/openmetrics-text;"
+          "version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1\r\n");
+  EXPECT_EQ(open_metrics.headers.at("content-type"), ContentType(ExpositionFormat::kOpenMetrics));
+  EXPECT_THAT(open_metrics.body, HasSubstr("# TYPE generated counter\n"));
+  EXPECT_TRUE(open_metrics.body.ends_with("\n# EOF\n"));
+  EXPECT_THAT(open_metrics.body, Not(HasSubstr("_created")));
+
+  const HttpResponse protobuf =
+      Get("/metrics/generated",
+          "Accept: application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;"
+          "encoding=delimited\r\n");
+  EXPECT_EQ(protobuf.headers.at("content-type"), ContentType(ExpositionFormat::kProtobuf));
+  EXPECT_THAT(protobuf.body, HasSubstr(std::string("\x0a\x0fgenerated_total\x12\x0aGenerated.")));
+
+  // Several fields of one name are one list.
+  const HttpResponse split = Get(
+      "/metrics/generated", "Accept: text/plain;q=0.1\r\naccept: application/openmetrics-text\r\n");
+  EXPECT_EQ(split.headers.at("content-type"), ContentType(ExpositionFormat::kOpenMetrics));
+}
+
+TEST_F(HttpServerTest, CreatedSamplesAreConfigurable) {
+  options_.openmetrics_created = true;
+  Start();
+  EXPECT_THAT(Get("/metrics/generated", "Accept: application/openmetrics-text\r\n").body,
+              HasSubstr("generated_created{series=\"0\"} 1700000000.000\n"));
+}
+
+TEST_F(HttpServerTest, GzipWhereItIsAccepted) {
+  visit_ = [](SampleSink* sink) { return VisitSeries(100'000, sink); };
+  Start();
+  const HttpResponse plain = Get("/metrics/generated");
+  EXPECT_FALSE(plain.headers.contains("content-encoding"));
+  EXPECT_EQ(plain.headers.at("vary"), "Accept, Accept-Encoding");
+  const HttpResponse compressed = Get("/metrics/generated", "Accept-Encoding: gzip\r\n");
+  EXPECT_EQ(compressed.headers.at("content-encoding"), "gzip");
+  EXPECT_TRUE(compressed.complete);
+  EXPECT_LT(compressed.body.size(), plain.body.size() / 4);
+  EXPECT_TRUE(Gunzip(compressed.body) == plain.body);
+}
+
+TEST_F(HttpServerTest, LargeBodiesArriveWhole) {
+  visit_ = [](SampleSink* sink) { return VisitSeries(300'000, sink); };
+  Start();
+  const HttpResponse response = Get("/metrics/generated");
+  EXPECT_EQ(response.headers.at("transfer-encoding"), "chunked");
+  EXPECT_TRUE(response.complete);
+  std::string expected;
+  const auto encoder = NewEncoder({}, [&expected](std::string_view chunk) {
+    expected += chunk;
+    return true;
+  });
+  VisitSeries(300'000, encoder.get());
+  encoder->Finish();
+  EXPECT_TRUE(response.body == expected);
+}
+
+TEST_F(HttpServerTest, HealthAndReadiness) {
+  Start();
+  EXPECT_EQ(Get("/-/healthy").status, 200);
+  EXPECT_EQ(Get("/-/ready").status, 200);
+  EXPECT_EQ(Get("/-/ready").body, "ready\n");
+  ready_ = false;
+  EXPECT_EQ(Get("/-/healthy").status, 200);
+  EXPECT_EQ(Get("/-/ready").status, 503);
+  EXPECT_EQ(Get("/-/ready").body, "not ready\n");
+}
+
+TEST_F(HttpServerTest, PageLinksEverythingAndLoadsNothingForeign) {
+  Start();
+  const HttpResponse page = Get("/");
+  EXPECT_EQ(page.status, 200);
+  EXPECT_EQ(page.headers.at("content-type"), "text/html; charset=utf-8");
+  for (const std::string& path : AllPaths()) {
+    if (path == "/") continue;
+    EXPECT_THAT(page.body, HasSubstr("href=\"" + path.substr(1) + "\""));
+  }
+  EXPECT_THAT(page.body, Not(HasSubstr("//")));
+  EXPECT_THAT(page.body, Not(HasSubstr("<script")));
+  EXPECT_THAT(page.body, Not(HasSubstr("style=")));
+  const HttpResponse style = Get("/style.css");
+  EXPECT_EQ(style.headers.at("content-type"), "text/css; charset=utf-8");
+  EXPECT_THAT(style.body, HasSubstr("prefers-color-scheme: dark"));
+}
+
+TEST_F(HttpServerTest, EveryAnswerCarriesTheSecurityHeaders) {
+  Start();
+  std::vector<std::string> paths = AllPaths();
+  paths.push_back("/missing");
+  for (const std::string& path : paths) {
+    const HttpResponse response = Get(path);
+    EXPECT_THAT(response.headers.at("content-security-policy"), StartsWith("default-src 'none';"));
+    EXPECT_EQ(response.headers.at("x-content-type-options"), "nosniff");
+    EXPECT_EQ(response.headers.at("x-frame-options"), "DENY");
+    EXPECT_EQ(response.headers.at("referrer-policy"), "no-referrer");
+    EXPECT_EQ(response.headers.at("cache-control"), "no-store");
+    EXPECT_EQ(response.headers.at("date"), "Sat, 31 Jan 2026 12:00:00 GMT");
+  }
+}
+
+TEST_F(HttpServerTest, HeadIsGetWithoutTheBody) {
+  Start();
+  HttpConnection connection(address());
+  for (const std::string& path : AllPaths()) {
+    HttpResponse get = Get(path);
+    ASSERT_TRUE(connection.Send(MakeRequest("HEAD", path)));
+    std::optional<HttpResponse> head = connection.Receive(true);
+    ASSERT_TRUE(head.has_value()) << path;
+    EXPECT_EQ(head->status, get.status) << path;
+    EXPECT_EQ(head->headers, get.headers) << path;
+  }
+  // Nothing followed any of the headers: the connection is in step.
+  ASSERT_TRUE(connection.Send(MakeRequest("GET", "/-/healthy")));
+  EXPECT_EQ(connection.Receive()->body, "healthy\n");
+}
+
+TEST_F(HttpServerTest, UnknownPathsAreNotFoundAndNotEchoed) {
+  Start();
+  for (const char* path : {"/<script>alert(1)</script>", "/metrics/", "/metrics/x", "/Metrics",
+                           "/%6detrics", "/metrics%00", "/style.css/..%2f..%2fetc/passwd"}) {
+    const HttpResponse response = Get(path);
+    EXPECT_EQ(response.status, 404) << path;
+    EXPECT_EQ(response.body, "not found\n");
+    EXPECT_EQ(response.headers.at("content-type"), "text/plain; charset=utf-8");
+    for (const auto& [name, value] : response.headers) {
+      EXPECT_THAT(value, Not(HasSubstr("script>"))) << name;
+    }
+  }
+  EXPECT_EQ(Fetch(address(), "POST", "/missing").status, 404);
+}
+
+TEST_F(HttpServerTest, QueryStringsMakeNoDifference) {
+  Start();
+  EXPECT_EQ(Get("/metrics/generated?name[]=x").body, kGeneratedText);
+}
+
+TEST_F(HttpServerTest, OtherMethodsAreNotAllowed) {
+  Start();
+  for (const char* method : {"POST", "PUT", "DELETE", "PATCH", "OPTIONS"}) {
+    const HttpResponse response = Fetch(address(), method, "/metrics", "Content-Length: 0\r\n");
+    EXPECT_EQ(response.status, 405) << method;
+    EXPECT_EQ(response.headers.at("allow"), "GET, HEAD");
+    EXPECT_EQ(response.body, "method not allowed\n");
+  }
+}
+
+TEST_F(HttpServerTest, CountsRequestsAndScrapes) {
+  Start();
+  Get("/missing");
+  Get("/missing");
+  Get("/-/healthy");
+  const size_t size =
+      Get("/metrics/generated", "Accept: application/openmetrics-text\r\n").body.size();
+  EXPECT_TRUE(SelfShows("spanmeter_http_requests_total{code=\"404\"} 2"));
+  EXPECT_TRUE(
+      SelfShows("spanmeter_scrapes_total{format=\"openmetrics\",path=\"/metrics/"
+                "generated\",result=\"success\"} 1"));
+  EXPECT_TRUE(SelfShows("spanmeter_scrape_size_bytes_sum{path=\"/metrics/generated\"} " +
+                        std::to_string(size)));
+  EXPECT_TRUE(SelfShows("spanmeter_scrape_duration_seconds_count{path=\"/metrics/generated\"} 1"));
+}
+
+TEST_F(HttpServerTest, PromtoolAcceptsMetrics) {
+  Start();
+  Get("/missing");
+  const HttpResponse response = Get("/metrics");
+  FILE* promtool = popen("promtool check metrics", "w");
+  ASSERT_NE(promtool, nullptr);
+  std::fwrite(response.body.data(), 1, response.body.size(), promtool);
+  EXPECT_EQ(pclose(promtool), 0);
+}
+
+}  // namespace
+}  // namespace spanmeter

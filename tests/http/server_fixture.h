@@ -1,0 +1,98 @@
+// A server with fake content, for tests.
+
+#ifndef SPANMETER_TESTS_HTTP_SERVER_FIXTURE_H_
+#define SPANMETER_TESTS_HTTP_SERVER_FIXTURE_H_
+
+#include <atomic>
+#include <fcntl.h>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <unistd.h>
+#include <utility>
+
+#include <gtest/gtest.h>
+
+#include "spanmeter/http_server.h"
+#include "spanmeter/log.h"
+#include "spanmeter/self_metrics.h"
+
+#include "http/civetweb_server.h"
+#include "http/http_client.h"
+#include "support/fake_clock.h"
+
+namespace spanmeter {
+
+class HttpServerTest : public testing::Test {
+ protected:
+  HttpServerTest()
+      : log_fd_(open("/dev/null", O_WRONLY | O_CLOEXEC)), logger_({}, &clock_, log_fd_) {
+    options_.listen = "127.0.0.1:0";
+    limits_.threads = 16;
+    limits_.keep_alive_connections = 8;
+    limits_.request_timeout_ms = 1000;
+    limits_.keep_alive_timeout_ms = 1000;
+  }
+  ~HttpServerTest() override {
+    server_.reset();
+    close(log_fd_);
+  }
+
+  void Start() {
+    HttpContent content;
+    content.visit_generated = [this](SampleSink* sink) { return visit_(sink); };
+    content.ready = [this] { return ready_.load(); };
+    std::string error;
+    server_ =
+        CivetWebServer::Start(options_, limits_, content, &clock_, &logger_, &metrics_, &error);
+    ASSERT_NE(server_, nullptr) << error;
+  }
+
+  std::string address() const { return server_->address(); }
+  HttpResponse Get(std::string_view path, std::string_view headers = "") {
+    return Fetch(address(), "GET", path, headers);
+  }
+  // Whether /metrics/self shows the line. An answer is counted after its last byte has left, so
+  // the count may come a little later than the answer.
+  bool SelfShows(const std::string& line) {
+    constexpr int kAttempts = 5000;
+    for (int i = 0; i < kAttempts; ++i) {
+      if (("\n" + Get("/metrics/self").body).find("\n" + line + "\n") != std::string::npos) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  static bool VisitSeries(int count, SampleSink* sink) {
+    MetricInfo info;
+    info.name = "generated_total";
+    info.help = "Generated.";
+    if (!sink->BeginMetric(info)) return false;
+    for (int i = 0; i < count; ++i) {
+      if (!sink->Number("series=\"" + std::to_string(i) + "\"", i, 1'700'000'000'000)) return false;
+    }
+    return true;
+  }
+  // Presents series until the sink ends the visit.
+  static bool VisitForever(SampleSink* sink) {
+    while (VisitSeries(10'000, sink)) {
+    }
+    return false;
+  }
+
+  FakeClock clock_;
+  const int log_fd_;
+  Logger logger_;
+  SelfMetrics metrics_;
+  HttpOptions options_;
+  HttpLimits limits_;
+  std::function<bool(SampleSink*)> visit_ = [](SampleSink* sink) { return VisitSeries(3, sink); };
+  std::atomic<bool> ready_{true};
+  std::unique_ptr<CivetWebServer> server_;
+};
+
+}  // namespace spanmeter
+
+#endif  // SPANMETER_TESTS_HTTP_SERVER_FIXTURE_H_
