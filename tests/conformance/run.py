@@ -150,13 +150,16 @@ def exemplars_of(samples):
 
 
 def check_refused(case, expected):
-    """Fails unless spanmeter refuses the configuration with exactly these messages."""
+    """Fails unless spanmeter refuses the configuration with these messages, one a line.
+
+    Only their beginnings are given: hints may change as there is more to choose from.
+    """
     status, messages = check_config(case)
     if status != 1:
         raise CaseFailure(f"the configuration must be refused with exit status 1, not {status}")
     # Paths and lines are tests/config's business.
     found = [re.sub(r"^\S+?\.toml:(\d+: )?", "", line).strip() for line in messages]
-    if found != expected:
+    if len(found) != len(expected) or not all(map(str.startswith, found, expected)):
         raise CaseFailure("the configuration is refused with\n  " + "\n  ".join(found)
                           + "\nexpected is\n  " + "\n  ".join(expected))
 

@@ -91,7 +91,7 @@ class Prometheus:
 
 class PrometheusTest(unittest.TestCase):
 
-    def check(self, features, content_type):
+    def check(self, features, scrape_format):
         with harness.Spanmeter() as server, Prometheus(server, features) as prometheus:
             # Half of the spans in (0.002, 0.004], half in (0.064, 0.128].
             now = time.time_ns()
@@ -114,7 +114,14 @@ class PrometheusTest(unittest.TestCase):
 
             self.check_values(prometheus, series)
             self.check_exemplars(prometheus)
-            self.assertGreater(self.scrapes(server, content_type), 0)
+            self.assertEqual(self.formats_of_scrapes(server), {scrape_format})
+
+    @staticmethod
+    def formats_of_scrapes(server):
+        """The formats in which Prometheus has scraped /metrics; our own scrapes are of others."""
+        return {dict(labels)["format"] for (name, labels), value
+                in server.series("/metrics/self").items()
+                if name == "spanmeter_scrapes_total" and ("path", "/metrics") in labels and value}
 
     def check_values(self, prometheus, series):
         known = '{service="known",span_name="op",span_kind="SPAN_KIND_SERVER"}'
