@@ -16,10 +16,10 @@
 #include <vector>
 
 #include "spanmeter/quote.h"
+#include "spanmeter/suggestion.h"
 #include "spanmeter/units.h"
 
 #include "config/reader.h"
-#include "config/suggestion.h"
 #include "config/toml_text.h"
 
 namespace spanmeter {

@@ -15,7 +15,6 @@ namespace spanmeter {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 // Gives a logger somewhere to write and returns what was written.
 class LogTest : public ::testing::Test {

@@ -1,4 +1,4 @@
-#include "config/suggestion.h"
+#include "spanmeter/suggestion.h"
 
 #include <algorithm>
 #include <cstddef>

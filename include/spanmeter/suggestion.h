@@ -1,7 +1,7 @@
 // Guesses what somebody meant who wrote a name that does not exist.
 
-#ifndef SPANMETER_CONFIG_SUGGESTION_H_
-#define SPANMETER_CONFIG_SUGGESTION_H_
+#ifndef SPANMETER_SUGGESTION_H_
+#define SPANMETER_SUGGESTION_H_
 
 #include <string>
 #include <string_view>
@@ -16,4 +16,4 @@ std::string Suggest(std::string_view written, const std::vector<std::string>& kn
 
 }  // namespace spanmeter
 
-#endif  // SPANMETER_CONFIG_SUGGESTION_H_
+#endif  // SPANMETER_SUGGESTION_H_
