@@ -233,8 +233,8 @@ std::vector<OptionProblem> ValidateSpanMetrics(const GeneratorOptions& options) 
   ValidateBuckets(options.span_metrics, &problems);
   MakeLabelPlan(options, &problems);
   AttributeIndex index;
-  FilterPolicies(options.span_metrics.filter_policies, std::string(kFilterPoliciesPath), &index,
-                 &problems);
+  const FilterPolicies filters(options.span_metrics.filter_policies,
+                               std::string(kFilterPoliciesPath), &index, &problems);
   return problems;
 }
 

@@ -107,7 +107,7 @@ TEST(NegotiateFormat, GarbageMeansText) {
   EXPECT_EQ(FormatFor("*/plain"), kText);
   EXPECT_EQ(FormatFor("\"unterminated, application/openmetrics-text"), kText);
   EXPECT_EQ(FormatFor("a/b;\"\\"), kText);
-  EXPECT_EQ(FormatFor(std::string("\0\xff/\x80;q=\0", 9)), kText);
+  EXPECT_EQ(FormatFor(std::string("\0\xff/\x80;q=\0", 8)), kText);
   EXPECT_EQ(FormatFor(std::string(100'000, ',')), kText);
   EXPECT_EQ(FormatFor(std::string(100'000, ';')), kText);
 }

@@ -44,6 +44,7 @@ HOMES = {
     "processor": "processors",
     "span_view": "processors",
     "exposition": "exposition",
+    "http_server": "http",
 }
 
 # Libraries that only some modules may include, by a pattern for the path of their headers. What is

@@ -2,6 +2,7 @@
 // hashes, no batches, everything looked at one update at a time.
 
 #include <map>
+#include <ostream>
 #include <random>
 #include <set>
 #include <string>
@@ -147,6 +148,8 @@ struct Scenario {
   uint64_t hash_mask;
   bool expire;  // remove what is stale now and then, or leave it to the look-ups
 };
+
+void PrintTo(const Scenario& scenario, std::ostream* out) { *out << scenario.name; }
 
 class RegistryModelTest : public ::testing::TestWithParam<Scenario> {};
 

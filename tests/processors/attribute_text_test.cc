@@ -16,7 +16,6 @@
 namespace spanmeter {
 namespace {
 
-using testing::EncodeKeyValue;
 using testing::Value;
 using testing::WireWriter;
 

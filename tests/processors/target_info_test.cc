@@ -25,7 +25,7 @@ class TargetInfoTest : public ::testing::Test {
     std::string labels;
     // A key is made of texts of fewer than 128 bytes here, each after its length.
     const auto take = [&key] {
-      const auto size = static_cast<size_t>(key[0]);
+      const size_t size = static_cast<unsigned char>(key[0]);
       const std::string text(key.substr(1, size));
       key.remove_prefix(1 + size);
       return text;
