@@ -4,7 +4,6 @@
 
 #include "processors/attribute_text.h"
 #include "processors/enum_names.h"
-#include "processors/utf8.h"
 
 namespace spanmeter {
 
@@ -249,10 +248,6 @@ std::string_view SpanKeyBuilder::JoinedText(const Candidate& mapping, const Span
 std::string_view SpanKeyBuilder::SpanAttributeText(Slot slot, const SpanView& span) {
   return FirstText(*span.wanted, labels_.attributes_[slot], labels_.max_value_length_,
                    &formatted_value_);
-}
-
-std::string_view SpanKeyBuilder::Cut(std::string_view text) const {
-  return CutToBytes(text, labels_.max_value_length_);
 }
 
 bool SpanKeyBuilder::AppendText(std::string_view text, UpdateBatch* batch) const {

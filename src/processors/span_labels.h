@@ -15,6 +15,7 @@
 #include "spanmeter/span_view.h"
 
 #include "processors/label_plan.h"
+#include "processors/utf8.h"
 
 namespace spanmeter {
 
@@ -107,7 +108,9 @@ class SpanKeyBuilder {
   std::string_view CandidateText(const Candidate& candidate, const SpanView* span);
   std::string_view JoinedText(const Candidate& mapping, const SpanView* span);
   std::string_view SpanAttributeText(Slot slot, const SpanView& span);
-  std::string_view Cut(std::string_view text) const;
+  std::string_view Cut(std::string_view text) const {
+    return CutToBytes(text, labels_.max_value_length_);
+  }
   // Cuts, checks and appends a value.
   bool AppendText(std::string_view text, UpdateBatch* batch) const;
 

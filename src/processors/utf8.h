@@ -15,15 +15,22 @@ bool IsValidUtf8Slow(std::string_view text);
 
 inline bool IsAscii(std::string_view text) {
   constexpr uint64_t kHighBits = 0x8080808080808080;
-  const char* p = text.data();
-  size_t n = text.size();
+  const auto load = [&text](size_t at, size_t bytes) {
+    uint64_t word = 0;
+    std::memcpy(&word, text.data() + at, bytes);
+    return word;
+  };
+  const size_t n = text.size();
   uint64_t bits = 0;
-  for (; n >= 8; p += 8, n -= 8) {
-    uint64_t word;
-    std::memcpy(&word, p, 8);
-    bits |= word;
+  if (n >= 8) {
+    for (size_t at = 0; at + 8 < n; at += 8) bits |= load(at, 8);
+    // The last word may overlap the one before, which is faster than the last bytes one by one.
+    bits |= load(n - 8, 8);
+  } else if (n >= 4) {
+    bits = load(0, 4) | load(n - 4, 4);
+  } else {
+    for (const char c : text) bits |= static_cast<uint8_t>(c);
   }
-  for (; n != 0; ++p, --n) bits |= static_cast<uint8_t>(*p);
   return (bits & kHighBits) == 0;
 }
 
