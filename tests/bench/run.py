@@ -153,7 +153,7 @@ def measure_servers(arguments):
 
 
 def run_benchmarks(arguments):
-    print("\n| benchmark | median ns |\n|---|---|")
+    print("\n| benchmark | median CPU time |\n|---|---|")
     for program in sorted((arguments.build / "bin").glob("*_bench")):
         if arguments.only and program.name not in arguments.only:
             continue
@@ -179,6 +179,7 @@ def main():
     parser.add_argument("--only", action="append", default=[],
                         help="one of the measurements, or a program such as decode_bench")
     arguments = parser.parse_args()
+    arguments.build = arguments.build.resolve()
     os.environ["SPANMETER"] = str(arguments.build / "bin" / "spanmeter")
     os.environ["SPANMETER_LOADGEN"] = str(arguments.build / "bin" / "spanmeter-loadgen")
     measure_servers(arguments)
