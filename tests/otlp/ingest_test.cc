@@ -1,0 +1,247 @@
+#include "otlp/ingest.h"
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <prometheus/gauge.h>
+
+#include "otlp/test_generator.h"
+#include "otlp/test_gzip.h"
+#include "support/otlp_builder.h"
+
+namespace spanmeter {
+namespace {
+
+using testing::Gzip;
+using ::testing::HasSubstr;
+using testing::RequestBuilder;
+using testing::SpanBuilder;
+using testing::TestGenerator;
+
+std::string RequestOf(int spans) {
+  testing::LifelikeShape shape;
+  shape.spans = spans;
+  return testing::LifelikeRequest(shape);
+}
+
+class IngestTest : public ::testing::Test {
+ protected:
+  static constexpr IngestLimits kLimits = {1 << 20, 4 << 20};
+
+  IngestReply Handle(std::string_view message, Ingest* ingest) {
+    IngestRequest request;
+    request.parts = {&message, 1};
+    return ingest->Handle(request);
+  }
+  IngestReply Handle(std::string_view message) { return Handle(message, &ingest_); }
+
+  TestGenerator test_;
+  prometheus::Gauge in_flight_;
+  Ingest ingest_{kLimits, &test_.generator, &in_flight_};
+};
+
+TEST_F(IngestTest, CountsARequest) {
+  EXPECT_EQ(IngestCode::kOk, Handle(RequestOf(100)).code);
+  EXPECT_EQ(100, test_.Calls());
+  EXPECT_EQ(0, in_flight_.Value());
+}
+
+TEST_F(IngestTest, AnEmptyRequestIsFine) {
+  EXPECT_EQ(IngestCode::kOk, Handle("").code);
+  EXPECT_EQ(IngestCode::kOk, ingest_.Handle(IngestRequest()).code);
+  EXPECT_EQ(IngestCode::kOk, Handle(Gzip("")).code);
+  EXPECT_EQ(0, test_.Calls());
+}
+
+TEST_F(IngestTest, AMessageInPartsIsPutTogether) {
+  const std::string plain = RequestOf(10);
+  for (const std::string& message : {plain, Gzip(plain)}) {
+    for (const size_t size : {size_t{1}, size_t{3}, size_t{1000}}) {
+      std::vector<std::string_view> parts;
+      for (size_t at = 0; at < message.size(); at += size) {
+        parts.push_back(std::string_view(message).substr(at, size));
+        parts.emplace_back();
+      }
+      IngestRequest request;
+      request.parts = parts;
+      EXPECT_EQ(IngestCode::kOk, ingest_.Handle(request).code);
+    }
+  }
+  EXPECT_EQ(60, test_.Calls());
+}
+
+TEST_F(IngestTest, GzipIsInflated) {
+  const std::string plain = RequestOf(500);
+  const std::string compressed = Gzip(plain);
+  ASSERT_LT(compressed.size(), plain.size() / 2);
+  EXPECT_EQ(IngestCode::kOk, Handle(compressed).code);
+  EXPECT_EQ(500, test_.Calls());
+}
+
+TEST_F(IngestTest, DamagedGzipIsMalformedAndNothingIsCounted) {
+  const std::string compressed = Gzip(RequestOf(5));
+  for (size_t size = 2; size < compressed.size(); ++size) {
+    ASSERT_EQ(IngestCode::kMalformed, Handle(compressed.substr(0, size)).code) << size;
+  }
+  EXPECT_EQ(IngestCode::kMalformed, Handle(compressed + "x").code);
+  EXPECT_EQ(IngestCode::kMalformed, Handle(compressed + compressed).code);
+  std::string wrong_checksum = compressed;
+  wrong_checksum[compressed.size() - 5] ^= 1;
+  EXPECT_THAT(Handle(wrong_checksum).message, HasSubstr("corrupt or truncated gzip"));
+  std::string wrong_size = compressed;
+  wrong_size[compressed.size() - 4] ^= 1;
+  EXPECT_EQ(IngestCode::kMalformed, Handle(wrong_size).code);
+  wrong_size.replace(compressed.size() - 4, 4, std::string(4, '\0'));
+  EXPECT_THAT(Handle(wrong_size).message, HasSubstr("larger than its gzip trailer says"));
+  EXPECT_EQ(0, test_.Calls());
+  EXPECT_EQ(0, in_flight_.Value());
+}
+
+TEST_F(IngestTest, RequestsOverTheSizeLimitAreRefused) {
+  const auto of_size = [](size_t size) {
+    // An unknown field that fills the request.
+    testing::WireWriter writer;
+    writer.Bytes(100, std::string(size - 5, 'x'));
+    return writer.Take();
+  };
+  const std::string largest = of_size(kLimits.max_message_size);
+  ASSERT_EQ(kLimits.max_message_size, largest.size());
+  EXPECT_EQ(IngestCode::kOk, Handle(largest).code);
+  EXPECT_EQ(IngestCode::kOk, Handle(Gzip(largest)).code);
+  const std::string too_large = of_size(kLimits.max_message_size + 1);
+  EXPECT_EQ(IngestCode::kTooLarge, Handle(too_large).code);
+  EXPECT_EQ(IngestCode::kTooLarge, Handle(Gzip(too_large)).code);
+  EXPECT_EQ(IngestCode::kTooLarge, Handle(Gzip(std::string(64 << 20, '\0'))).code);
+  EXPECT_THAT(Handle(too_large).message, HasSubstr("max_message_size (1048576 bytes)"));
+}
+
+TEST_F(IngestTest, MalformedRequestsAreNotCountedInPart) {
+  std::string request = RequestOf(100);
+  request.pop_back();
+  const IngestReply reply = Handle(request);
+  EXPECT_EQ(IngestCode::kMalformed, reply.code);
+  EXPECT_THAT(reply.message, HasSubstr("cannot decode the request: malformed protobuf at byte "));
+  EXPECT_EQ(0, test_.Calls());
+  // What the broken request left behind does not show up in the next one.
+  EXPECT_EQ(IngestCode::kOk, Handle(RequestOf(3)).code);
+  EXPECT_EQ(3, test_.Calls());
+}
+
+TEST_F(IngestTest, SpansWithInvalidIdsAreReportedAndTheOthersCounted) {
+  RequestBuilder request;
+  request.Resource({{"service.name", "a"}})
+      .Scope()
+      .Span(SpanBuilder::WithIds(1))
+      .Span(SpanBuilder().TraceId("short"))
+      .Span(SpanBuilder::WithIds(2));
+  const IngestReply reply = Handle(request.Encode());
+  EXPECT_EQ(IngestCode::kOk, reply.code);
+  EXPECT_EQ(1u, reply.rejected_spans);
+  EXPECT_EQ(
+      "1 of 3 spans have invalid ids, the first: span 1 of scope_spans 0 of resource_spans 0: "
+      "trace_id has 5 bytes instead of 16",
+      reply.message);
+  EXPECT_EQ(2, test_.Calls());
+}
+
+TEST_F(IngestTest, SpansThatAreNotToBecomeMetricsAreTakenAndChecked) {
+  const std::string message = RequestOf(10);
+  const std::string_view part = message;
+  IngestRequest request;
+  request.parts = {&part, 1};
+  request.generate_metrics = false;
+  EXPECT_EQ(IngestCode::kOk, ingest_.Handle(request).code);
+  EXPECT_EQ(0, test_.Calls());
+
+  const std::string_view broken = part.substr(0, part.size() - 1);
+  request.parts = {&broken, 1};
+  EXPECT_EQ(IngestCode::kMalformed, ingest_.Handle(request).code);
+}
+
+TEST_F(IngestTest, ARequestWhoseClientHasGivenUpIsNotCounted) {
+  const std::string message = RequestOf(10);
+  const std::string_view part = message;
+  IngestRequest request;
+  request.parts = {&part, 1};
+  request.given_up = [] { return true; };
+  EXPECT_EQ(IngestCode::kCancelled, ingest_.Handle(request).code);
+  EXPECT_EQ(0, test_.Calls());
+}
+
+TEST_F(IngestTest, RequestsBeyondTheBytesInFlightAreRefused) {
+  const std::string held = RequestOf(50);
+  const std::string small = RequestOf(10);
+  const std::string compressed = Gzip(small);
+  Ingest ingest({1 << 20, held.size() + small.size()}, &test_.generator, &in_flight_);
+  test_.clock.HoldNext();
+  std::thread other([&] { EXPECT_EQ(IngestCode::kOk, Handle(held, &ingest).code); });
+  test_.clock.WaitUntilHolding();
+  EXPECT_EQ(static_cast<double>(held.size()), in_flight_.Value());
+
+  EXPECT_EQ(IngestCode::kOk, Handle(small, &ingest).code);  // exactly at the limit
+  EXPECT_EQ(IngestCode::kOverloaded, Handle(RequestOf(11), &ingest).code);
+  // Compressed and decompressed bytes count together.
+  EXPECT_EQ(IngestCode::kOverloaded, Handle(compressed, &ingest).code);
+  EXPECT_EQ(static_cast<double>(held.size()), in_flight_.Value());
+
+  test_.clock.Release();
+  other.join();
+  EXPECT_EQ(0, in_flight_.Value());
+  EXPECT_EQ(60, test_.Calls());
+  EXPECT_EQ(IngestCode::kOk, Handle(compressed, &ingest).code);
+}
+
+TEST_F(IngestTest, ARequestAloneIsAlwaysLetIn) {
+  const std::string plain = RequestOf(10);
+  Ingest ingest({plain.size(), plain.size()}, &test_.generator, &in_flight_);
+  EXPECT_EQ(IngestCode::kOk, Handle(Gzip(plain), &ingest).code);
+  EXPECT_EQ(10, test_.Calls());
+}
+
+TEST_F(IngestTest, ARequestWithMoreUpdatesThanAreKeptIsCountedOnce) {
+  // Short spans with a long service name: 60 bytes on the wire, over 2 KB in the pending updates.
+  constexpr int kSpans = 20'000;
+  RequestBuilder request;
+  request.Resource({{"service.name", std::string(2000, 's')}}).Scope();
+  for (int i = 0; i < kSpans; ++i) request.Span(SpanBuilder::WithIds(static_cast<uint64_t>(i)));
+  Ingest ingest({16 << 20, 64 << 20}, &test_.generator, &in_flight_);
+  std::string message = request.Encode();
+  DecodeScratch scratch;
+  std::unique_ptr<GeneratorSession> session = test_.generator.BorrowSession();
+  session->StartRequest();
+  DecodeTraces(message, test_.generator.attributes(), &scratch, session.get());
+  ASSERT_TRUE(session->too_large());
+  test_.generator.ReturnSession(std::move(session));
+
+  EXPECT_EQ(IngestCode::kOk, Handle(message, &ingest).code);
+  EXPECT_EQ(kSpans, test_.Calls());
+
+  message.pop_back();
+  EXPECT_EQ(IngestCode::kMalformed, Handle(message, &ingest).code);
+  EXPECT_EQ(kSpans, test_.Calls());
+}
+
+TEST_F(IngestTest, ConcurrentRequestsAreCountedExactly) {
+  const std::string plain = RequestOf(64);
+  const std::string compressed = Gzip(plain);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 50; ++i) {
+        EXPECT_EQ(IngestCode::kOk, Handle(t % 2 == 0 ? plain : compressed).code);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(4 * 50 * 64, test_.Calls());
+  EXPECT_EQ(0, in_flight_.Value());
+}
+
+}  // namespace
+}  // namespace spanmeter
