@@ -7,6 +7,8 @@
 # Sends to 127.0.0.1:4317, so CONFIG must listen there, as etc/spanmeter.toml does.
 
 set -euo pipefail
+# Both programs get process groups of their own, so that Ctrl-C reaches this script alone.
+set -m
 
 readonly bin_dir="$1"
 readonly config="$2"
