@@ -13,7 +13,7 @@ sys.path.insert(0, str(TREE / "tests" / "e2e"))
 
 import harness  # noqa: E402  pylint: disable=wrong-import-position
 
-ROW = re.compile(r"^\| `((?:spanmeter|process)_\w+)` \| (\w+) \| (.*?) \| (.+) \|$", re.MULTILINE)
+ROW = re.compile(r"^\| `((?:spanmeter|process)_\w+)` \| (\w+) \|(.*?)\| (.+) \|$", re.MULTILINE)
 
 
 def documented():
