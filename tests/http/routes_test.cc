@@ -236,7 +236,7 @@ TEST_F(HttpServerTest, PromtoolAcceptsMetrics) {
   Start();
   Get("/missing");
   const HttpResponse response = Get("/metrics");
-  FILE* promtool = popen("promtool check metrics", "w");
+  FILE* promtool = popen("PATH=" SPANMETER_TOOLS_BIN ":$PATH promtool check metrics", "w");
   ASSERT_NE(promtool, nullptr);
   std::fwrite(response.body.data(), 1, response.body.size(), promtool);
   EXPECT_EQ(pclose(promtool), 0);
