@@ -56,9 +56,9 @@ struct Edge {
       const size_t n = std::min(part.size(), N - size);
       if (last) {
         std::memmove(bytes.data() + n, bytes.data(), size);
-        std::memcpy(bytes.data(), part.data() + part.size() - n, n);
+        part.copy(bytes.data(), n, part.size() - n);
       } else {
-        std::memcpy(bytes.data() + size, part.data(), n);
+        part.copy(bytes.data() + size, n);
       }
       size += n;
     }
@@ -182,8 +182,7 @@ IngestReply Ingest::Handle(const IngestRequest& request) {
     char* const joined = scratch->joined.Reserve(size);
     char* end = joined;
     for (const std::string_view part : request.parts) {
-      std::memcpy(end, part.data(), part.size());
-      end += part.size();
+      end += part.copy(end, part.size());
     }
     message = {joined, size};
   }
