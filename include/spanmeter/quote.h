@@ -21,9 +21,12 @@ struct Utf8Character {
 // REQUIRES: !text.empty().
 Utf8Character ReadUtf8Character(std::string_view text);
 
-// Appends `text` in double quotes, with the escapes that JSON strings and TOML basic strings share.
-// Control characters, line separators and characters that reorder text become escapes, so that no
-// terminal, editor or line reader acts upon them; bytes that are not valid UTF-8 become U+FFFD.
+// Appends `text` with the escapes that JSON strings and TOML basic strings share. Control
+// characters, line separators and characters that reorder text become escapes, so that no terminal,
+// editor or line reader acts upon them; bytes that are not valid UTF-8 become U+FFFD.
+void AppendEscaped(std::string_view text, std::string* out);
+
+// The same in double quotes.
 void AppendQuoted(std::string_view text, std::string* out);
 
 inline std::string Quoted(std::string_view text) {

@@ -47,8 +47,7 @@ Utf8Character ReadUtf8Character(std::string_view text) {
   return {code_point, size, true};
 }
 
-void AppendQuoted(std::string_view text, std::string* out) {
-  out->push_back('"');
+void AppendEscaped(std::string_view text, std::string* out) {
   while (!text.empty()) {
     const Utf8Character c = ReadUtf8Character(text);
     if (!c.valid) {
@@ -71,6 +70,11 @@ void AppendQuoted(std::string_view text, std::string* out) {
     }
     text.remove_prefix(c.size);
   }
+}
+
+void AppendQuoted(std::string_view text, std::string* out) {
+  out->push_back('"');
+  AppendEscaped(text, out);
   out->push_back('"');
 }
 

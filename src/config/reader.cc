@@ -76,8 +76,9 @@ const toml::table* ConfigReader::ParseDocument(std::string_view text) {
   toml::parse_result result = toml::parse(text);
   if (!result) {
     const toml::parse_error& error = result.error();
-    problems_.push_back({static_cast<int>(error.source().begin.line),
-                         "cannot parse as TOML: " + std::string(error.description())});
+    std::string message = "cannot parse as TOML: ";
+    AppendEscaped(error.description(), &message);  // It quotes the document as it is.
+    problems_.push_back({static_cast<int>(error.source().begin.line), std::move(message)});
     return nullptr;
   }
   document_ = std::move(result).table();

@@ -13,9 +13,9 @@
 #include <string_view>
 #include <vector>
 
-#include <toml++/toml.h>
-
 #include "spanmeter/config.h"
+
+#include "config/toml_library.h"
 
 namespace spanmeter {
 
