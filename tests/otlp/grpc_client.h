@@ -32,11 +32,17 @@ class GrpcClient {
   GrpcReply Export(std::string_view message, const Prepare& prepare = nullptr) {
     grpc::ClientContext context;
     if (prepare) prepare(&context);
+    return ExportWith(message, &context);
+  }
+
+  // The same with a context that outlives the call, as whoever cancels it from another thread
+  // needs.
+  GrpcReply ExportWith(std::string_view message, grpc::ClientContext* context) {
     const grpc::Slice slice(message.data(), message.size());
     const grpc::ByteBuffer request(&slice, 1);
     grpc::CompletionQueue queue;
     const auto call = stub_.PrepareUnaryCall(
-        &context, "/opentelemetry.proto.collector.trace.v1.TraceService/Export", request, &queue);
+        context, "/opentelemetry.proto.collector.trace.v1.TraceService/Export", request, &queue);
     call->StartCall();
     grpc::ByteBuffer response;
     GrpcReply reply;

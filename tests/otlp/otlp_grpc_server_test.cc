@@ -182,14 +182,11 @@ TEST_F(OtlpGrpcServerTest, SpansMayBeKeptOutOfTheMetrics) {
 TEST_F(OtlpGrpcServerTest, ACallThatTheClientCancelledIsNotCounted) {
   Start();
   test_.clock.HoldNext();
-  grpc::ClientContext* running = nullptr;
+  grpc::ClientContext context;
   GrpcReply reply;
-  std::thread caller([&] {
-    reply =
-        client_->Export(RequestOf(10), [&](grpc::ClientContext* context) { running = context; });
-  });
+  std::thread caller([&] { reply = client_->ExportWith(RequestOf(10), &context); });
   test_.clock.WaitUntilHolding();
-  running->TryCancel();
+  context.TryCancel();
   caller.join();
   EXPECT_EQ(grpc::StatusCode::CANCELLED, reply.status.error_code());
   // The cancellation went ahead of these on the same connection.
