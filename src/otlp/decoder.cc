@@ -60,6 +60,26 @@ void DecodeScratch::Trim() {
   unusual_span_ = false;
 }
 
+// Reads a KeyValue as every SDK writes the most common kind: a key, then a string value, all
+// lengths below 128, nothing else. Returns false when it is anything else, valid or not.
+inline bool ReadPlainString(std::string_view bytes, Attribute* attribute) {
+  constexpr size_t kHeads = 6;  // tag and length of the key, of the value, and of the string in it
+  const auto byte = [bytes](size_t i) { return static_cast<uint8_t>(bytes[i]); };
+  const size_t size = bytes.size();
+  if (size < kHeads || byte(0) != Delimited(1)) return false;
+  const size_t key_size = byte(1);
+  if (key_size >= 0x80 || key_size > size - kHeads) return false;
+  const size_t text_size = size - kHeads - key_size;
+  const size_t value = 2 + key_size;
+  if (text_size + 2 >= 0x80 || byte(value) != Delimited(2) || byte(value + 1) != text_size + 2 ||
+      byte(value + 2) != Delimited(1) || byte(value + 3) != text_size) {
+    return false;
+  }
+  attribute->key = bytes.substr(2, key_size);
+  attribute->value = AnyValue::String(bytes.substr(value + 4));
+  return true;
+}
+
 // One walk through one request. Every method that takes a message's bytes returns false, with the
 // error set, when they are malformed.
 class TraceDecoder {
@@ -276,6 +296,9 @@ class TraceDecoder {
   // With kKeep, *attribute receives what the message says. Without, it is only checked.
   template <bool kKeep>
   bool DecodeKeyValue(std::string_view bytes, int depth, Attribute* attribute) {
+    // Fast path.
+    if (depth <= kMaxValueDepth && ReadPlainString(bytes, attribute)) [[likely]]
+      return true;
     WireReader reader(bytes);
     while (reader.NextField()) {
       if (reader.tag() == Delimited(1)) {
