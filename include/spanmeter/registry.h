@@ -60,6 +60,11 @@ inline constexpr size_t kMaxFamilies = 8;
 // A histogram has at most this many bounds.
 inline constexpr size_t kMaxHistogramBounds = 250;
 
+// A label set whose key is longer is not admitted, so that the number of series also bounds their
+// memory. A hundred labels with the longest values that are kept by default stay below it; a
+// resource with thousands of attributes does not.
+inline constexpr size_t kMaxKeyBytes = size_t{256} << 10;
+
 // One label set's share of a request. UpdateBatch fills in the key and the family, the registry the
 // hash, the processor the rest.
 struct Update {
@@ -132,7 +137,8 @@ struct RegistryStats {
   uint64_t active_entities = 0;
   uint64_t series_created = 0;
   uint64_t series_expired = 0;
-  // Updates that went to overflow or, for info metrics, were left out.
+  // Updates that went to overflow or, for info metrics, were left out: a limit was reached, or the
+  // key was longer than kMaxKeyBytes.
   uint64_t updates_limited = 0;
   uint64_t series_demand = 0;
   uint64_t entity_demand = 0;

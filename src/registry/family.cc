@@ -111,7 +111,7 @@ void Family::ApplyMiss(const Update& update, std::string_view key, Instant now) 
       const uint32_t count = layout_.SeriesOf(update.metrics);
       // Rendering is most of a refusal's cost, and under a flood of new label sets refusals are
       // what happens all the time: leave it out where the outcome is certain.
-      if (!shared_->limiter.SeriesFull(count)) {
+      if (key.size() <= kMaxKeyBytes && !shared_->limiter.SeriesFull(count)) {
         const std::string labels = labels_.Render(key);
         if (shared_->limiter.Admit(count, KeyHash(labels, shared_->hash_seed))) {
           series = NewSeriesLocked(&shard, update, key, labels, now);

@@ -220,6 +220,19 @@ TEST_F(RegistryTest, InfoMetricsAreLeftOutInsteadOfOverflowing) {
   EXPECT_EQ(registry_->GetStats().updates_limited, 1u);
 }
 
+TEST_F(RegistryTest, ALabelSetOfExcessiveLengthIsNotAdmitted) {
+  Create();
+  const std::string value(kMaxKeyBytes / 2 - 8, 'x');
+  Span(value, value);
+  Span(value, value + std::string(16, 'x'));
+  Info(value, value + std::string(16, 'x'));
+  Apply();
+  EXPECT_EQ(Calls("a=\"" + value + "\",b=\"" + value + "\""), 1);
+  EXPECT_EQ(Calls(kOverflow), 1);
+  EXPECT_EQ(Read().metrics().count("info"), 0u);
+  EXPECT_EQ(registry_->GetStats().updates_limited, 2u);
+}
+
 TEST_F(RegistryTest, AMetricThatJoinsLaterIsCreatedAndCountedPastTheLimit) {
   GeneratorOptions options;
   options.max_active_series = 1;
