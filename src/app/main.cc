@@ -24,10 +24,10 @@ constexpr int kExitWrongFlags = 2;
 
 void Print(FILE* file, const std::string& text) { fwrite(text.data(), 1, text.size(), file); }
 
-// Requests of megabytes come and go. By default glibc takes such buffers from the kernel and gives
-// them back each time, so that every request pays for fresh pages: at batches of 512 spans that
-// nearly doubled the CPU time of the whole way. Kept in the heap they stay mapped; what is kept is
-// bounded by the trim threshold for each arena.
+// Requests of hundreds of kilobytes come and go. By default glibc takes such buffers from the
+// kernel and gives them back each time, so that every request pays for fresh pages: about a tenth
+// of the server's CPU time at batches of 512 spans. Kept in the heap they stay mapped; how much an
+// arena keeps is bounded by the trim threshold.
 void TuneMalloc() {
   mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the largest value that glibc accepts
   mallopt(M_TRIM_THRESHOLD, 64 << 20);
