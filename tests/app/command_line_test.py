@@ -155,8 +155,10 @@ class CommandLineTest(unittest.TestCase):
                 self.assertNotEqual(chunk, b"")
                 received += chunk
             process.send_signal(signal.SIGTERM)
-            while "stopping" not in process.stderr.readline():
-                pass
+            line = process.stderr.readline()
+            while "stopping" not in line:
+                self.assertNotEqual(line, "", "the log ended")
+                line = process.stderr.readline()
             begin = time.monotonic()
             while process.poll() is None and time.monotonic() - begin < DEADLINE_SECONDS:
                 process.send_signal(signal.SIGTERM)
