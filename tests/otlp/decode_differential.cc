@@ -104,7 +104,8 @@ void PutWanted(std::string* dump, const KeyValues& attributes) {
 }
 
 void PutWanted(std::string* dump, const AttributeValues& values) {
-  for (AttributeId id = 0; id < std::size(kWanted); ++id) {
+  for (size_t i = 0; i < std::size(kWanted); ++i) {
+    const auto id = static_cast<AttributeId>(i);
     const AnyValue* first = values.First(id);
     bool is_first = true;
     values.FirstThat(id, [&](const AnyValue& value) {

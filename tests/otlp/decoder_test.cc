@@ -47,7 +47,8 @@ class RecordingVisitor final : public SpanVisitor {
   // The wanted string values as key=value, every occurrence.
   std::string Text(const AttributeValues& values) const {
     std::string text;
-    for (AttributeId id = 0; id < index_->size(); ++id) {
+    for (size_t i = 0; i < index_->size(); ++i) {
+      const auto id = static_cast<AttributeId>(i);
       values.FirstThat(id, [&](const AnyValue& value) {
         text += index_->key(id) + "=";
         if (value.type() == AnyValue::Type::kString) text += value.bytes();
