@@ -16,8 +16,7 @@
 
 // What a key fills, as a function from a struct to its member; works for const and other structs.
 // A macro, because a member path cannot be passed in any other way that fits on the key's line.
-#define FIELD(member) \
-  [](auto& target) -> auto& { return target.member; }
+#define FIELD(member) ([](auto& target) -> auto& { return target.member; })
 
 namespace spanmeter {
 
