@@ -158,7 +158,7 @@ TEST_F(HttpServerTest, PageLinksEverythingAndLoadsNothingForeign) {
 TEST_F(HttpServerTest, EveryAnswerCarriesTheSecurityHeaders) {
   Start();
   std::vector<std::string> paths = AllPaths();
-  paths.push_back("/missing");
+  paths.emplace_back("/missing");
   for (const std::string& path : paths) {
     const HttpResponse response = Get(path);
     EXPECT_THAT(response.headers.at("content-security-policy"), StartsWith("default-src 'none';"));
