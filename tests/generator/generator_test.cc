@@ -48,6 +48,7 @@ class GeneratorTest : public ::testing::Test {
     return span;
   }
 
+  // `resources` must stay until the session was committed, as a request's bytes do.
   static void Visit(const AttributeIndex& index, const std::vector<TestResource>& resources,
                     GeneratorSession* session) {
     for (const TestResource& resource : resources) {
@@ -126,8 +127,9 @@ class GeneratorTest : public ::testing::Test {
 TEST_F(GeneratorTest, SpansOfARequestAreCountedWhenItIsCommitted) {
   Create();
   auto session = generator_->BorrowSession();
+  const std::vector<TestResource> request = {{{{"service.name", "shop"}}, {SpanEnding(0)}}};
   session->StartRequest();
-  Visit(generator_->attributes(), {{{{"service.name", "shop"}}, {SpanEnding(0)}}}, session.get());
+  Visit(generator_->attributes(), request, session.get());
   EXPECT_EQ(Calls("op"), 0);
   session->Commit({1, 0, 77});
   EXPECT_EQ(Calls("op"), 1);
@@ -284,17 +286,19 @@ TEST_F(GeneratorTest, ARequestThatBlowsUpIsCountedInPartsOnceItIsValid) {
   options.span_metrics.enable_target_info = true;
   Create(options);
   constexpr size_t kSpans = 12'000;
-  const TestResource resource = {{{"service.name", std::string(2'000, 's')}, {"region", "eu"}},
-                                 std::vector<TestSpan>(kSpans, SpanEnding(0))};
+  const std::vector<TestResource> request = {
+      {{{"service.name", std::string(2'000, 's')}, {"region", "eu"}},
+       std::vector<TestSpan>(kSpans, SpanEnding(0))}};
+  const std::vector<TestResource> next = {{{}, {SpanEnding(0, "next")}}};
 
   auto session = generator_->BorrowSession();
   session->StartRequest();
-  Visit(generator_->attributes(), {resource}, session.get());
+  Visit(generator_->attributes(), request, session.get());
   ASSERT_TRUE(session->too_large());
   EXPECT_EQ(Calls("op"), 0);
 
   session->StartValidRequest();
-  Visit(generator_->attributes(), {resource}, session.get());
+  Visit(generator_->attributes(), request, session.get());
   EXPECT_FALSE(session->too_large());
   session->Commit({kSpans, 0, 1});
   EXPECT_EQ(Calls("op"), kSpans);
@@ -302,7 +306,7 @@ TEST_F(GeneratorTest, ARequestThatBlowsUpIsCountedInPartsOnceItIsValid) {
   EXPECT_EQ(Self("spanmeter_spans_received_total"), kSpans);
 
   session->StartRequest();
-  Visit(generator_->attributes(), {{{}, {SpanEnding(0, "next")}}}, session.get());
+  Visit(generator_->attributes(), next, session.get());
   EXPECT_FALSE(session->too_large());
   session->Commit({1, 0, 1});
   EXPECT_EQ(Calls("next"), 1);
