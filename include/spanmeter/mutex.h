@@ -29,6 +29,10 @@ class SPANMETER_THREAD_ANNOTATION(capability("mutex")) Mutex {
 
   void Lock() SPANMETER_THREAD_ANNOTATION(acquire_capability()) { mutex_.lock(); }
   void Unlock() SPANMETER_THREAD_ANNOTATION(release_capability()) { mutex_.unlock(); }
+  // Locks and returns true unless somebody holds the lock.
+  bool TryLock() SPANMETER_THREAD_ANNOTATION(try_acquire_capability(true)) {
+    return mutex_.try_lock();
+  }
 
  private:
   std::mutex mutex_;

@@ -49,21 +49,34 @@ Family::~Family() {
   if (overflow_ != nullptr) layout_.Delete(overflow_);
 }
 
-void Family::ApplyHits(size_t shard_number, std::span<const uint32_t> indices,
-                       const UpdateBatch& batch, Instant now, std::vector<uint32_t>* missed) {
+void Family::ApplyHits(size_t shard, std::span<const uint32_t> indices, const UpdateBatch& batch,
+                       Instant now, std::vector<uint32_t>* missed) {
+  const MutexLock lock(&shards_[shard].mutex);
+  ApplyHitsLocked(&shards_[shard], indices, batch, now, missed);
+}
+
+bool Family::TryApplyHits(size_t shard, std::span<const uint32_t> indices, const UpdateBatch& batch,
+                          Instant now, std::vector<uint32_t>* missed) {
+  Shard& tried = shards_[shard];
+  if (!tried.mutex.TryLock()) return false;
+  ApplyHitsLocked(&tried, indices, batch, now, missed);
+  tried.mutex.Unlock();
+  return true;
+}
+
+void Family::ApplyHitsLocked(Shard* shard, std::span<const uint32_t> indices,
+                             const UpdateBatch& batch, Instant now, std::vector<uint32_t>* missed) {
   const std::vector<Update>& updates = batch.updates();
-  Shard& shard = shards_[shard_number];
   Series* found[kPrefetchGroup];
   // Series with an update that has to wait for its turn; their later updates wait behind it.
   std::vector<const Series*> waiting;
-  const MutexLock lock(&shard.mutex);
   while (!indices.empty()) {
     const size_t n = std::min(indices.size(), kPrefetchGroup);
-    for (size_t i = 0; i < n; ++i) shard.table.PrefetchSlot(updates[indices[i]].hash);
-    for (size_t i = 0; i < n; ++i) shard.table.PrefetchSeries(updates[indices[i]].hash);
+    for (size_t i = 0; i < n; ++i) shard->table.PrefetchSlot(updates[indices[i]].hash);
+    for (size_t i = 0; i < n; ++i) shard->table.PrefetchSeries(updates[indices[i]].hash);
     for (size_t i = 0; i < n; ++i) {
       const Update& update = updates[indices[i]];
-      Series* const series = shard.table.Find(update.hash, batch.KeyOf(update));
+      Series* const series = shard->table.Find(update.hash, batch.KeyOf(update));
       found[i] = nullptr;
       if (series == nullptr || series->StaleAt(now.monotonic_nanos, stale_nanos_)) [[unlikely]] {
         missed->push_back(indices[i]);

@@ -63,6 +63,9 @@ class Family {
   // hashes are set; all of them belong to this family and `shard`.
   void ApplyHits(size_t shard, std::span<const uint32_t> indices, const UpdateBatch& batch,
                  Instant now, std::vector<uint32_t>* missed);
+  // The same, unless somebody else is at the shard: then does nothing and returns false.
+  bool TryApplyHits(size_t shard, std::span<const uint32_t> indices, const UpdateBatch& batch,
+                    Instant now, std::vector<uint32_t>* missed);
 
   // Applies one update that was missed: to its series if there is one by now, to a new one if the
   // limits allow, else to the overflow series.
@@ -89,6 +92,8 @@ class Family {
     std::vector<uint32_t> free_indices GUARDED_BY(mutex);
   };
 
+  void ApplyHitsLocked(Shard* shard, std::span<const uint32_t> indices, const UpdateBatch& batch,
+                       Instant now, std::vector<uint32_t>* missed) REQUIRES_LOCK(shard->mutex);
   Series* NewSeriesLocked(Shard* shard, const Update& update, std::string_view key,
                           std::string_view labels, Instant now) REQUIRES_LOCK(shard->mutex);
   void RemoveLocked(Shard* shard, Series* series) REQUIRES_LOCK(shard->mutex);

@@ -1,6 +1,7 @@
 #include "spanmeter/registry.h"
 
 #include <algorithm>
+#include <bitset>
 #include <random>
 #include <utility>
 
@@ -63,19 +64,29 @@ void Registry::Apply(UpdateBatch* batch) {
     }
   }
 
-  // Fast path: the series exist. Requests begin at different shards so that they do not queue up
-  // behind each other all the way.
+  // Fast path: the series exist. Requests begin at different shards, and pass over those at which
+  // another one is, to come back to them: waiting would cost more than the work itself.
   batch->missed_.clear();
   const size_t first_shard = updates.front().hash % Family::kShards;
+  std::bitset<kGroups> busy;
   for (size_t family = 0; family < impl_->families.size(); ++family) {
     for (size_t i = 0; i < Family::kShards; ++i) {
       const size_t shard = (first_shard + i) % Family::kShards;
       const size_t group = family * Family::kShards + shard;
       if (begin[group] == begin[group + 1]) continue;
-      impl_->families[family]->ApplyHits(
-          shard, std::span(batch->grouped_).subspan(begin[group], begin[group + 1] - begin[group]),
-          *batch, now, &batch->missed_);
+      const auto indices =
+          std::span(batch->grouped_).subspan(begin[group], begin[group + 1] - begin[group]);
+      busy[group] =
+          !impl_->families[family]->TryApplyHits(shard, indices, *batch, now, &batch->missed_);
     }
+  }
+  for (size_t group = 0; busy.any() && group < kGroups; ++group) {
+    if (!busy[group]) continue;
+    const auto indices =
+        std::span(batch->grouped_).subspan(begin[group], begin[group + 1] - begin[group]);
+    impl_->families[group / Family::kShards]->ApplyHits(group % Family::kShards, indices, *batch,
+                                                        now, &batch->missed_);
+    busy[group] = false;
   }
 
   // Slow path: births and refusals, in the order of the spans, so that which label sets fit a limit
