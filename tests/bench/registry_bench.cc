@@ -29,23 +29,27 @@ FamilyOptions SpanMetricsFamily() {
   return family;
 }
 
+// Adds a span of label set `n`, with an exemplar.
+void AddSpan(FamilyId family, int64_t n, double latency, UpdateBatch* batch) {
+  batch->BeginKey();
+  batch->AppendText("service-" + std::to_string(n % 50));
+  batch->AppendText("GET /api/v1/resource/" + std::to_string(n / 50));
+  batch->AppendEnum(2);
+  batch->AppendEnum(0);
+  Update& update = batch->Add(family);
+  update.metrics = 7;
+  update.values = {latency, 1, 550};
+  update.trace_id = "0123456789abcdef";
+}
+
 // Requests of kBatch updates each that go round `label_sets` label sets in random order.
 std::vector<UpdateBatch> MakeBatches(FamilyId family, int64_t label_sets, int64_t batches) {
   std::mt19937 random(1);
   std::vector<UpdateBatch> result(static_cast<size_t>(batches));
-  static constexpr char kTraceId[] = "0123456789abcdef";
   for (UpdateBatch& batch : result) {
     for (int64_t i = 0; i < kBatch; ++i) {
-      const int64_t n = static_cast<int64_t>(random() % static_cast<uint64_t>(label_sets));
-      batch.BeginKey();
-      batch.AppendText("service-" + std::to_string(n % 50));
-      batch.AppendText("GET /api/v1/resource/" + std::to_string(n / 50));
-      batch.AppendEnum(2);
-      batch.AppendEnum(0);
-      Update& update = batch.Add(family);
-      update.metrics = 7;
-      update.values = {0.001 * (1 << random() % 10), 1, 550};
-      update.trace_id = kTraceId;
+      const auto n = static_cast<int64_t>(random() % static_cast<uint64_t>(label_sets));
+      AddSpan(family, n, 0.001 * (1 << random() % 10), &batch);
     }
   }
   return result;
@@ -55,17 +59,14 @@ class Filled {
  public:
   explicit Filled(int64_t label_sets) : registry(GeneratorOptions(), &clock) {
     family = registry.AddFamily(SpanMetricsFamily());
+    Fill(label_sets, 0.01);
+  }
+
+  // Counts one span of this latency for each label set.
+  void Fill(int64_t label_sets, double latency) {
     UpdateBatch batch;
     for (int64_t n = 0; n < label_sets; ++n) {
-      batch.BeginKey();
-      batch.AppendText("service-" + std::to_string(n % 50));
-      batch.AppendText("GET /api/v1/resource/" + std::to_string(n / 50));
-      batch.AppendEnum(2);
-      batch.AppendEnum(0);
-      Update& update = batch.Add(family);
-      update.metrics = 7;
-      update.values = {0.01, 1, 550};
-      update.trace_id = "0123456789abcdef";
+      AddSpan(family, n, latency, &batch);
       if (batch.updates().size() == kBatch) {
         registry.Apply(&batch);
         batch.Clear();
@@ -134,8 +135,13 @@ void BM_Memory(benchmark::State& state) {
   for (auto _ : state) {
     const double before = in_use();
     Filled filled(label_sets);
-    malloc_trim(0);
     state.counters["bytes_at_birth"] = (in_use() - before) / static_cast<double>(label_sets);
+    filled.Fill(label_sets, 0);
+    for (const double bound : SpanMetricsOptions().histogram_buckets) {
+      filled.Fill(label_sets, bound * 1.5);
+    }
+    state.counters["bytes_with_all_exemplars"] =
+        (in_use() - before) / static_cast<double>(label_sets);
   }
 }
 BENCHMARK(BM_Memory)->ArgName("label_sets")->Arg(200'000)->Iterations(1)->Unit(benchmark::kSecond);
