@@ -45,6 +45,9 @@ class SPANMETER_THREAD_ANNOTATION(scoped_lockable) MutexLock {
       : mutex_(mutex) {
     mutex_->Lock();
   }
+  // Takes over a lock that the thread holds already.
+  MutexLock(Mutex* mutex, std::adopt_lock_t) SPANMETER_THREAD_ANNOTATION(requires_capability(mutex))
+      : mutex_(mutex) {}
   ~MutexLock() SPANMETER_THREAD_ANNOTATION(release_capability()) { mutex_->Unlock(); }
   MutexLock(const MutexLock&) = delete;
   MutexLock& operator=(const MutexLock&) = delete;

@@ -59,8 +59,8 @@ bool Family::TryApplyHits(size_t shard, std::span<const uint32_t> indices, const
                           Instant now, std::vector<uint32_t>* missed) {
   Shard& tried = shards_[shard];
   if (!tried.mutex.TryLock()) return false;
+  const MutexLock lock(&tried.mutex, std::adopt_lock);
   ApplyHitsLocked(&tried, indices, batch, now, missed);
-  tried.mutex.Unlock();
   return true;
 }
 
@@ -127,6 +127,9 @@ void Family::ApplyMiss(const Update& update, std::string_view key, Instant now) 
       if (key.size() <= kMaxKeyBytes && !shared_->limiter.SeriesFull(count)) {
         const std::string labels = labels_.Render(key);
         if (shared_->limiter.Admit(count, KeyHash(labels, shared_->hash_seed))) {
+          // Read anew: were the request as old as its first reading, a series could be born with
+          // the birth time of one that has expired meanwhile, and look like it stepping back.
+          now = Instant::Now(*shared_->clock);
           series = NewSeriesLocked(&shard, update, key, labels, now);
           layout_.Apply(update, now.monotonic_nanos, series);
           CountCreated(count);
@@ -151,6 +154,7 @@ void Family::ApplyOverflow(const Update& update, std::string_view key, Instant n
     overflow_ = nullptr;
   }
   if (overflow_ == nullptr) {
+    now = Instant::Now(*shared_->clock);
     overflow_ = layout_.New(0, "", labels_.RenderOverflow(), now.wall_ms);
   }
   layout_.Apply(update, now.monotonic_nanos, overflow_);

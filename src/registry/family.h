@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "spanmeter/clock.h"
 #include "spanmeter/mutex.h"
 #include "spanmeter/registry.h"
 
@@ -23,18 +24,23 @@
 
 namespace spanmeter {
 
-// One reading of the clocks for a whole request.
+// One reading of the clocks.
 struct Instant {
+  static Instant Now(const Clock& clock) {
+    return {clock.MonotonicNanos(), clock.WallNanos() / kNanosPerMilli};
+  }
+
   int64_t monotonic_nanos = 0;
   int64_t wall_ms = 0;
 };
 
 // What the families of a registry share.
 struct FamilyShared {
-  FamilyShared(const GeneratorOptions& o, uint64_t seed)
-      : options(o), hash_seed(seed), limiter(o) {}
+  FamilyShared(const GeneratorOptions& o, const Clock* c, uint64_t seed)
+      : options(o), clock(c), hash_seed(seed), limiter(o) {}
 
   const GeneratorOptions options;
+  const Clock* const clock;
   const uint64_t hash_seed;
   Limiter limiter;
   VisitGate gate;

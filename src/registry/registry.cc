@@ -13,9 +13,7 @@ namespace spanmeter {
 class Registry::Impl {
  public:
   Impl(const GeneratorOptions& options, const Clock* clock_arg, uint64_t hash_mask_arg)
-      : clock(clock_arg), hash_mask(hash_mask_arg), shared(options, RandomSeed()) {}
-
-  Instant Now() const { return {clock->MonotonicNanos(), clock->WallNanos() / kNanosPerMilli}; }
+      : clock(clock_arg), hash_mask(hash_mask_arg), shared(options, clock_arg, RandomSeed()) {}
 
   const Clock* const clock;
   const uint64_t hash_mask;
@@ -41,7 +39,7 @@ FamilyId Registry::AddFamily(FamilyOptions options) {
 
 void Registry::Apply(UpdateBatch* batch) {
   if (batch->updates_.empty()) return;
-  const Instant now = impl_->Now();
+  const Instant now = Instant::Now(*impl_->clock);
   std::vector<Update>& updates = batch->updates_;
 
   // Group the updates by family and shard with a counting sort: one lock for each group.

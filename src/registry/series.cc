@@ -118,7 +118,8 @@ void SeriesLayout::Delete(Series* series) const {
 }
 
 uint32_t SeriesLayout::Apply(const Update& update, int64_t now_nanos, Series* series) const {
-  series->last_update_nanos_ = now_nanos;
+  // Requests may overtake each other between reading the clock and getting here.
+  series->last_update_nanos_ = std::max(series->last_update_nanos_, now_nanos);
   uint32_t born = 0;
   const auto joining = static_cast<uint8_t>(update.metrics & ~series->present_);
   if (joining != 0) [[unlikely]] {
