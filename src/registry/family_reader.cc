@@ -106,14 +106,12 @@ class FamilyReader {
     Copied& copy = copied_.emplace_back();
     copy.series = &series;
     copy.present = (series.present() & 1) != 0;
+    copy.value = layout_.Value(series, 0);
     if (IsHistogram(0)) {
-      copy.value = layout_.Sum(series, 0);
       const size_t begin = counts_.size();
       counts_.resize(begin + Buckets(0));
       layout_.CopyCounts(series, 0, counts_.data() + begin);
       layout_.CopyExemplars(series, 0, &exemplars_);
-    } else {
-      copy.value = layout_.Number(series, 0);
     }
     copy.exemplars_end = exemplars_.size();
     if (row_words_ != 0) NoteOthers(series);
@@ -133,12 +131,8 @@ class FamilyReader {
         reinterpret_cast<uint64_t>(&series) | static_cast<uint64_t>(series.present()) << 56;
     std::memcpy(row++, &head, sizeof head);
     for (size_t metric = 1; metric < layout_.metrics.size(); ++metric) {
-      if (IsHistogram(metric)) {
-        row[0] = layout_.Sum(series, metric);
-        layout_.CopyCounts(series, metric, row + 1);
-      } else {
-        row[0] = layout_.Number(series, metric);
-      }
+      row[0] = layout_.Value(series, metric);
+      if (IsHistogram(metric)) layout_.CopyCounts(series, metric, row + 1);
       row += WordsOf(metric);
     }
   }

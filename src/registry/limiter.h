@@ -33,8 +33,6 @@ class Limiter {
   // Takes back an admission together with what joined.
   void Release(uint64_t series, uint64_t entity);
 
-  // Whether Admit() needs the entity to decide; otherwise a refusal does not depend on it.
-  bool by_entity() const { return max_entities_ != 0; }
   // A hint that Admit() would refuse `series`: true is reliable at the moment of the call.
   bool SeriesFull(uint64_t series) const {
     return max_series_ != 0 &&

@@ -204,11 +204,7 @@ void SeriesLayout::ApplyExemplars(const Update& update, int64_t wall_ms, Series*
   }
 }
 
-double SeriesLayout::Number(const Series& series, size_t metric) const {
-  return LoadDouble(series.at(metrics[metric].offset));
-}
-
-double SeriesLayout::Sum(const Series& series, size_t metric) const {
+double SeriesLayout::Value(const Series& series, size_t metric) const {
   return LoadDouble(series.at(metrics[metric].offset));
 }
 

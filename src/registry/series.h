@@ -95,8 +95,8 @@ struct SeriesLayout {
   void ApplyExemplars(const Update& update, int64_t wall_ms, Series* series) const;
   void PrefetchExemplars(const Series& series) const;
 
-  double Number(const Series& series, size_t metric) const;
-  double Sum(const Series& series, size_t metric) const;
+  // A number's value, or the sum of a histogram.
+  double Value(const Series& series, size_t metric) const;
   // Writes the counts of each bucket's own observations; `counts` has bounds + 1 elements.
   void CopyCounts(const Series& series, size_t metric, double* counts) const;
   // Appends the exemplars of a histogram, ascending by bucket.

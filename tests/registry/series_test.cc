@@ -71,7 +71,7 @@ TEST_F(SeriesTest, MetricsComeIntoBeingWithTheirFirstUpdate) {
 TEST_F(SeriesTest, UpperBoundsAreInclusive) {
   for (const double value : {0.0, 1.0, 1.0000001, 2.0, 2.0000001, 1e9}) Observe(value);
   EXPECT_THAT(Counts(), ElementsAre(2, 2, 2));
-  EXPECT_DOUBLE_EQ(layout_->Sum(*series_, 0), 6.0000002 + 1e9);
+  EXPECT_DOUBLE_EQ(layout_->Value(*series_, 0), 6.0000002 + 1e9);
 }
 
 TEST_F(SeriesTest, CountersAddAndGaugesSet) {
@@ -80,8 +80,8 @@ TEST_F(SeriesTest, CountersAddAndGaugesSet) {
   update.values = {0, 2.5, 7};
   layout_->Apply(update, 0, series_);
   layout_->Apply(update, 0, series_);
-  EXPECT_EQ(layout_->Number(*series_, 1), 5);
-  EXPECT_EQ(layout_->Number(*series_, 2), 7);
+  EXPECT_EQ(layout_->Value(*series_, 1), 5);
+  EXPECT_EQ(layout_->Value(*series_, 2), 7);
 }
 
 TEST_F(SeriesTest, FractionalWeightsAreExactAndKeepWhatWasCounted) {
@@ -91,7 +91,7 @@ TEST_F(SeriesTest, FractionalWeightsAreExactAndKeepWhatWasCounted) {
   Observe(5, 2.5);
   Observe(5);
   EXPECT_THAT(Counts(), ElementsAre(1.25, 3, 3.5));
-  EXPECT_DOUBLE_EQ(layout_->Sum(*series_, 0), 0.5 + 1.5 * 3 + 0.5 * 0.25 + 5 * 2.5 + 5);
+  EXPECT_DOUBLE_EQ(layout_->Value(*series_, 0), 0.5 + 1.5 * 3 + 0.5 * 0.25 + 5 * 2.5 + 5);
 }
 
 TEST_F(SeriesTest, CountsPassThirtyTwoBitsWithoutLoss) {
