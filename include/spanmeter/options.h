@@ -50,6 +50,8 @@ struct OtlpGrpcOptions {
 
 struct HttpOptions {
   std::string listen = "0.0.0.0:9797";
+  // Whether POST /-/reload reads the configuration anew.
+  bool enable_lifecycle = false;
   // Adds `_created` samples to OpenMetrics scrapes.
   bool openmetrics_created = false;
 
@@ -117,17 +119,86 @@ struct SpanMetricsOptions {
   bool operator==(const SpanMetricsOptions&) const = default;
 };
 
+struct ServiceGraphsOptions {
+  // Upper bounds in seconds, ascending, without +Inf. Empty: only +Inf.
+  std::vector<double> histogram_buckets = {0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8};
+  // How long one side of an edge waits for the other. 10 ms to 1 h.
+  int64_t wait = int64_t{10} * 1'000'000'000;
+  // Most sides that wait at a time; beyond it the oldest is let go. 1 to 100 million.
+  uint64_t max_items = 100'000;
+  std::vector<std::string> dimensions;
+  bool enable_client_server_prefix = false;
+  // Span attributes that name the other side of a request.
+  std::vector<std::string> peer_attributes = {"peer.service", "db.name", "db.system",
+                                              "db.system.name"};
+  // Attributes that make a client's span a request to a database.
+  std::vector<std::string> database_name_attributes = {"db.namespace", "db.name", "db.system",
+                                                       "db.system.name"};
+  bool enable_messaging_system_latency_histogram = false;
+  bool enable_virtual_node_label = false;
+  std::string span_multiplier_key;
+  bool enable_tracestate_span_multiplier = false;
+  std::vector<FilterPolicy> filter_policies;
+
+  bool operator==(const ServiceGraphsOptions&) const = default;
+};
+
+struct HostInfoOptions {
+  // Resource attributes; the first that is a string names the host.
+  std::vector<std::string> host_identifiers = {"k8s.node.name", "host.id"};
+  std::string metric_name = "traces_host_info";
+
+  bool operator==(const HostInfoOptions&) const = default;
+};
+
+// One step of relabelling, with the fields and defaults of Prometheus
+// (https://prometheus.io/docs/prometheus/latest/configuration/configuration/#relabel_config).
+struct RelabelRule {
+  enum class Action : uint8_t {
+    kReplace,
+    kKeep,
+    kDrop,
+    kLabelMap,
+    kLabelDrop,
+    kLabelKeep,
+    kLowercase,
+    kUppercase,
+    kHashMod,
+  };
+
+  std::vector<std::string> source_labels;
+  std::string separator = ";";
+  // RE2 syntax; must match all of its subject.
+  std::string regex = "(.*)";
+  uint64_t modulus = 0;
+  std::string target_label;
+  std::string replacement = "$1";
+  Action action = Action::kReplace;
+
+  bool operator==(const RelabelRule&) const = default;
+};
+
 enum class LimiterType : uint8_t { kSeries, kEntity };
+enum class SpanNameSanitization : uint8_t { kOff, kDryRun, kEnabled };
+enum class HistogramKind : uint8_t { kClassic, kNative, kBoth };
 
 // What `processors` switches on, sub-processors resolved.
 struct ProcessorSelection {
   bool span_metrics_count = true;
   bool span_metrics_latency = true;
   bool span_metrics_size = true;
+  bool service_graphs_request = false;
+  bool service_graphs_latency = false;
+  bool service_graphs_connection_info = false;
+  bool host_info = false;
 
   bool span_metrics() const {
     return span_metrics_count || span_metrics_latency || span_metrics_size;
   }
+  bool service_graphs() const {
+    return service_graphs_request || service_graphs_latency || service_graphs_connection_info;
+  }
+  bool any() const { return span_metrics() || service_graphs() || host_info; }
 
   bool operator==(const ProcessorSelection&) const = default;
 };
@@ -142,6 +213,10 @@ struct GeneratorOptions {
   uint64_t max_active_series = 0;
   uint64_t max_active_entities = 0;
   LimiterType limiter_type = LimiterType::kSeries;
+  // Distinct values of a label that may be alive; 0 = no limit.
+  uint64_t max_cardinality_per_label = 0;
+  // Whether span names are grouped into templates.
+  SpanNameSanitization span_name_sanitization = SpanNameSanitization::kOff;
   // A label set without an update for this long disappears. 1 s to 30 days.
   int64_t stale_duration = int64_t{15} * 60 * 1'000'000'000;
   // How far a span's end may be from now, either way. 0 = any.
@@ -155,19 +230,48 @@ struct GeneratorOptions {
   double max_span_multiplier = 1'000'000;
   // Count everything, expose nothing.
   bool disable_collection = false;
+  HistogramKind generate_native_histograms = HistogramKind::kClassic;
+  // Of native histograms: largest ratio of a bucket's bounds, over 1; most buckets; time between
+  // two resets of a histogram that has more, in nanoseconds, 0 = never reset.
+  double native_histogram_bucket_factor = 1.1;
+  uint64_t native_histogram_max_bucket_number = 100;
+  int64_t native_histogram_min_reset_duration = int64_t{15} * 60 * 1'000'000'000;
+  // Applied in order to every label set before its series is looked up.
+  std::vector<RelabelRule> relabel;
 
   SpanMetricsOptions span_metrics;
+  ServiceGraphsOptions service_graphs;
+  HostInfoOptions host_info;
 
   bool operator==(const GeneratorOptions&) const = default;
+};
+
+struct TenancyOptions {
+  // The tenant is what the X-Scope-OrgID of a request says; otherwise there is one for all.
+  bool enabled = false;
+  // Requests for a tenant beyond these are refused. 1 to 100,000.
+  uint64_t max_tenants = 100;
+
+  bool operator==(const TenancyOptions&) const = default;
 };
 
 struct Options {
   LogOptions log;
   OtlpGrpcOptions otlp_grpc;
   HttpOptions http;
+  TenancyOptions tenancy;
   GeneratorOptions generator;
+  // The complete options of tenants that have a table of their own.
+  std::map<std::string, GeneratorOptions> tenants;
 
   bool operator==(const Options&) const = default;
+};
+
+// A configuration that cannot work. `path` names the key below [generator], in the manner of
+// `span_metrics.dimensions[2]`; `problem` says what is wrong and what would be right.
+struct OptionProblem {
+  std::string path;
+  std::string problem;
 };
 
 }  // namespace spanmeter

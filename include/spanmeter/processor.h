@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "spanmeter/span_view.h"
 
@@ -36,6 +37,17 @@ struct ProcessorCounts {
   uint64_t multipliers_rejected = 0;
 };
 
+// A number that a processor keeps about itself. The names are complete: spanmeter_..._total.
+struct ProcessorStat {
+  std::string_view name;
+  std::string_view help;
+  bool is_counter = true;  // else a gauge
+  // A label besides the tenant; empty: none.
+  std::string_view label_name;
+  std::string_view label_value;
+  double value = 0;
+};
+
 // One request's way through a processor, reused for the next request. Not thread-safe.
 //
 // Calls come as StartRequest, then for each resource StartResource and its spans, then Commit; or
@@ -49,6 +61,8 @@ class ProcessorSession {
   virtual void StartResource(const ResourceView& resource) = 0;
   // Only spans within the ingestion time range.
   virtual void Span(const SpanView& span) = 0;
+  // A valid span of the current resource that is outside of it.
+  virtual void SpanOutsideTimeRange() {}
   // About how many bytes the collected updates take.
   virtual size_t PendingBytes() const = 0;
   // Applies what was collected and forgets it. The request's bytes are still valid. Returns what
@@ -66,6 +80,10 @@ class Processor {
   virtual std::string_view name() const = 0;
   // The processor must outlive its sessions.
   virtual std::unique_ptr<ProcessorSession> NewSession() = 0;
+  // To be called at least once a second: does what is due without a span.
+  virtual void Maintain() {}
+  // What it counts about itself, for /metrics/self and the page.
+  virtual std::vector<ProcessorStat> Stats() const { return {}; }
 };
 
 }  // namespace spanmeter

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,7 +23,18 @@
 namespace spanmeter {
 
 // A family holds at most this many metrics.
-inline constexpr size_t kMaxFamilyMetrics = 5;
+inline constexpr size_t kMaxFamilyMetrics = 6;
+
+// How finely a native histogram divides its range.
+struct NativeHistogramOptions {
+  int32_t schema = 3;  // at first; -4 to 8
+  // With more buckets than these in use the histogram starts over, if it last did `min_reset_nanos`
+  // ago (0: it never does), else its buckets become twice as wide. 0 = no bound.
+  uint32_t max_buckets = 100;
+  int64_t min_reset_nanos = 0;
+
+  bool operator==(const NativeHistogramOptions&) const = default;
+};
 
 // One metric of a family.
 struct FamilyMetric {
@@ -31,6 +43,16 @@ struct FamilyMetric {
   MetricType type = MetricType::kCounter;
   // Histograms: upper bounds, strictly ascending, without +Inf, at most kMaxHistogramBounds.
   std::vector<double> bounds;
+  // Histograms: set for a native histogram; `classic` tells whether there are classic buckets too
+  // (without it there are no bounds).
+  std::optional<NativeHistogramOptions> native = std::nullopt;
+  bool classic = true;
+  // Tells that something is there: what passes the limits is left out instead of added up.
+  bool info = false;
+  // Not every update brings it: a label set may get it later than it was born.
+  bool joins = false;
+
+  bool operator==(const FamilyMetric&) const = default;
 };
 
 // One label of a family. The order of the labels is the order of the values in a key.
@@ -48,9 +70,6 @@ struct FamilyOptions {
   // name, names legal and distinct, none of them an external label, no value empty.
   bool own_labels = false;
   std::vector<FamilyMetric> metrics;
-  // What passes the limits is added up in the overflow series; false (info metrics): it is left
-  // out.
-  bool overflows = true;
 };
 
 // Identifies a family within its registry.

@@ -23,6 +23,9 @@ struct MetricInfo {
   MetricType type = MetricType::kCounter;
   // Histograms only: upper bounds, ascending, without +Inf.
   std::vector<double> bounds;
+  // Histograms only: whether formats that carry native histograms present the classic buckets too.
+  // False: every point is a native histogram, and has no bounds.
+  bool classic = true;
   // Label name of exemplars.
   std::string exemplar_label = "traceID";
 };
@@ -35,6 +38,24 @@ struct Exemplar {
   uint8_t trace_id[kTraceIdSize] = {};
 };
 
+// A bucket of a native histogram that is not empty.
+struct NativeBucket {
+  // Covers (2^((index-1) * 2^-schema), 2^(index * 2^-schema)].
+  int32_t index = 0;
+  double count = 0;
+};
+
+// A histogram with buckets of exponentially growing width
+// (https://prometheus.io/docs/specs/native_histograms/). There are no negative observations.
+struct NativeHistogramPoint {
+  int32_t schema = 0;  // -4 to 8
+  double zero_threshold = 0;
+  double zero_count = 0;
+  std::span<const NativeBucket> buckets;  // ascending by index
+  // In no order; `bucket` means nothing in them.
+  std::span<const Exemplar> exemplars;
+};
+
 struct HistogramPoint {
   // One per bound and one for +Inf; counts of this bucket and all below. Whole numbers unless
   // sampled spans were weighted.
@@ -42,6 +63,8 @@ struct HistogramPoint {
   double sum = 0;
   // At most one per bucket, ascending by bucket.
   std::span<const Exemplar> exemplars;
+  // The same observations as a native histogram, or null. Its counts add up to count().
+  const NativeHistogramPoint* native = nullptr;
 
   double count() const { return cumulative_counts.back(); }
 };

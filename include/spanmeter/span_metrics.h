@@ -20,13 +20,6 @@ namespace spanmeter {
 std::unique_ptr<Processor> NewSpanMetrics(const GeneratorOptions& options, AttributeIndex* index,
                                           Registry* registry);
 
-// A configuration that cannot work. `path` names the key below [generator], in the manner of
-// `span_metrics.dimensions[2]`; `problem` says what is wrong and what would be right.
-struct OptionProblem {
-  std::string path;
-  std::string problem;
-};
-
 // Finds everything in `options.span_metrics` that contradicts itself: labels that collide or are
 // reserved, invalid filter policies, bucket lists. Empty when all is well.
 std::vector<OptionProblem> ValidateSpanMetrics(const GeneratorOptions& options);

@@ -34,6 +34,7 @@ void GeneratorSession::Span(const SpanView& span) {
   if (too_large_) return;
   if (OutsideTimeRange(span.end_time_unix_nano)) {
     ++outside_time_range_;
+    for (const auto& processor : processors_) processor->SpanOutsideTimeRange();
     return;
   }
   size_t pending = 0;

@@ -109,11 +109,11 @@ void Setup::AddFamilies(const GeneratorOptions& options, Registry* registry) {
   target_info.emplace(options);
   FamilyOptions info;
   info.own_labels = true;
-  info.overflows = false;
-  info.metrics.push_back({"traces_target_info",
-                          "Attributes of the resources that spans come from; always 1.",
-                          MetricType::kGauge,
-                          {}});
+  FamilyMetric& metric = info.metrics.emplace_back();
+  metric.name = "traces_target_info";
+  metric.help = "Attributes of the resources that spans come from; always 1.";
+  metric.type = MetricType::kGauge;
+  metric.info = true;
   target_info_family = registry->AddFamily(std::move(info));
 }
 

@@ -19,8 +19,13 @@ constexpr size_t kExpireChunk = 256;
 std::vector<MetricInfo> MakeInfos(const FamilyOptions& family, const GeneratorOptions& generator) {
   std::vector<MetricInfo> infos;
   for (const FamilyMetric& metric : family.metrics) {
-    infos.push_back(
-        {metric.name, metric.help, metric.type, metric.bounds, generator.trace_id_label_name});
+    MetricInfo& info = infos.emplace_back();
+    info.name = metric.name;
+    info.help = metric.help;
+    info.type = metric.type;
+    info.bounds = metric.bounds;
+    info.classic = metric.classic;
+    info.exemplar_label = generator.trace_id_label_name;
   }
   return infos;
 }
@@ -148,7 +153,11 @@ void Family::ApplyMiss(const Update& update, std::string_view key, Instant now) 
 void Family::ApplyOverflow(const Update& update, std::string_view key, Instant now) {
   const MutexLock lock(&overflow_mutex_);
   overflow_demand_.Add(KeyHash(key, shared_->hash_seed), now.monotonic_nanos);
-  if (!options_.overflows) return;
+  Update sum = update;
+  for (size_t i = 0; i < options_.metrics.size(); ++i) {
+    if (options_.metrics[i].info) sum.metrics &= static_cast<uint8_t>(~(1U << i));
+  }
+  if (sum.metrics == 0) return;
   if (overflow_ != nullptr && overflow_->StaleAt(now.monotonic_nanos, stale_nanos_)) {
     shared_->gate.Retire(&layout_, overflow_);
     overflow_ = nullptr;
@@ -157,8 +166,8 @@ void Family::ApplyOverflow(const Update& update, std::string_view key, Instant n
     now = Instant::Now(*shared_->clock);
     overflow_ = layout_.New(0, "", labels_.RenderOverflow(), now.wall_ms);
   }
-  layout_.Apply(update, now.monotonic_nanos, overflow_);
-  if (update.trace_id != nullptr) layout_.ApplyExemplars(update, now.wall_ms, overflow_);
+  layout_.Apply(sum, now.monotonic_nanos, overflow_);
+  if (sum.trace_id != nullptr) layout_.ApplyExemplars(sum, now.wall_ms, overflow_);
 }
 
 Series* Family::NewSeriesLocked(Shard* shard, const Update& update, std::string_view key,

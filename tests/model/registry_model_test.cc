@@ -188,8 +188,8 @@ TEST_P(RegistryModelTest, PresentsWhatTheModelPresents) {
                    {"failed_total", "", MetricType::kCounter, {}}};
   FamilyOptions info;
   info.own_labels = true;
-  info.overflows = false;
   info.metrics = {{"info", "", MetricType::kGauge, {}}};
+  info.metrics[0].info = true;
   for (const FamilyOptions& family : {calls, edges, info}) registry.AddFamily(family);
 
   std::mt19937 random(20260131);

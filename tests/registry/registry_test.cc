@@ -33,8 +33,8 @@ class RegistryTest : public ::testing::Test {
     main_ = registry_->AddFamily(main);
     FamilyOptions info;
     info.own_labels = true;
-    info.overflows = false;
     info.metrics = {{"info", "Info.", MetricType::kGauge, {}}};
+    info.metrics[0].info = true;
     info_ = registry_->AddFamily(info);
     FamilyOptions edge;
     edge.labels = {{"a", {}}, {"b", {}}};
