@@ -18,11 +18,9 @@
 #include "spanmeter/registry.h"
 #include "spanmeter/self_metrics.h"
 #include "spanmeter/span_view.h"
+#include "spanmeter/tenant_id.h"
 
 namespace spanmeter {
-
-// The tenant of everything while tenancy is off.
-inline constexpr std::string_view kSingleTenant = "single-tenant";
 
 class Generator;
 

@@ -272,6 +272,8 @@ struct Options {
 struct OptionProblem {
   std::string path;
   std::string problem;
+
+  bool operator==(const OptionProblem&) const = default;
 };
 
 }  // namespace spanmeter

@@ -6,6 +6,9 @@
 #include <errno.h>
 #include <memory>
 
+#include "spanmeter/quote.h"
+#include "spanmeter/tenant_id.h"
+
 #include "config/contradictions.h"
 #include "config/keys.h"
 #include "config/reader.h"
@@ -13,6 +16,9 @@
 namespace spanmeter {
 
 namespace {
+
+constexpr std::string_view kTenants = "tenants";
+constexpr const char* kDefaultTenantLabel = "tenant";
 
 // Returns 0 or an errno.
 int ReadFile(const std::string& path, std::string* text) {
@@ -26,13 +32,67 @@ int ReadFile(const std::string& path, std::string* text) {
   return ferror(file.get()) != 0 ? errno : 0;
 }
 
+// With tenancy, the series of different tenants must differ.
+void SettleTenantLabel(const TenancyOptions& tenancy, GeneratorOptions* generator) {
+  if (tenancy.enabled && generator->inject_tenant_id_as.empty()) {
+    generator->inject_tenant_id_as = kDefaultTenantLabel;
+  }
+}
+
+void ReadTenants(const ConfigValue& value, Options* options, ConfigReader* reader) {
+  const toml::table* table = reader->Table(value);
+  if (table == nullptr) return;
+  if (!options->tenancy.enabled) {
+    reader->Report(value.path, std::string(kTenants) +
+                                   " has no effect while tenancy.enabled is false: set it to true, or "
+                                   "remove it");
+  }
+  const ConfigKeys<GeneratorOptions> keys = GeneratorKeys();
+  for (const auto& [name, node] : *table) {
+    const ConfigValue tenant = {ChildPath(value.path, name.str()), &node};
+    const std::string wrong = DescribeInvalidTenantId(name.str());
+    if (!wrong.empty()) {
+      reader->Report(tenant.path, Quoted(name.str()) + " is no tenant id: " + wrong);
+      continue;
+    }
+    GeneratorOptions& generator = options->tenants[std::string(name.str())];
+    generator = options->generator;
+    ReadTable(tenant, keys, &generator, reader);
+    SettleTenantLabel(options->tenancy, &generator);
+  }
+}
+
+// The table of a tenant: what it says that [generator] does not.
+void PrintTenant(const std::string& name, const GeneratorOptions& tenant,
+                 const GeneratorOptions& inherited, std::string* text) {
+  text->append("\n[").append(ChildPath(std::string(kTenants), name)).append("]\n");
+  for (const ConfigKey<GeneratorOptions>& key : GeneratorKeys()) {
+    const std::string value = key.print(tenant);
+    if (value == key.print(inherited)) continue;
+    text->append(key.name).append(" = ").append(value).push_back('\n');
+  }
+}
+
 }  // namespace
 
 ConfigResult ParseConfig(std::string_view toml, const Environment& environment) {
   ConfigResult result;
   ConfigReader reader(environment);
   if (const toml::table* document = reader.ParseDocument(toml)) {
-    ReadTable({"", document}, AllConfigKeys(), &result.options, &reader, DescribeUnsupportedKey);
+    std::optional<ConfigValue> tenants;
+    ReadTable({"", document}, AllConfigKeys(), &result.options, &reader,
+              [&](const ConfigValue& value) {
+                if (value.path == kTenants) {
+                  tenants = value;
+                  return true;
+                }
+                const std::string message = DescribeUnsupportedKey(value.path);
+                if (!message.empty()) reader.Report(value.path, message);
+                return !message.empty();
+              });
+    SettleTenantLabel(result.options.tenancy, &result.options.generator);
+    // Only now, because tenants inherit what [generator] says, wherever it stands.
+    if (tenants) ReadTenants(*tenants, &result.options, &reader);
     CheckContradictions(&result.options, &reader);
   }
   result.problems = reader.TakeProblems();
@@ -73,6 +133,9 @@ std::string PrintConfig(const Options& options) {
       text.append("[").append(section).append("]\n");
     }
     text.append(key.name.substr(dot + 1)).append(" = ").append(key.print(options)).push_back('\n');
+  }
+  for (const auto& [name, tenant] : options.tenants) {
+    PrintTenant(name, tenant, options.generator, &text);
   }
   return text;
 }

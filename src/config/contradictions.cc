@@ -1,6 +1,8 @@
 #include "config/contradictions.h"
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "spanmeter/quote.h"
 #include "spanmeter/span_metrics.h"
@@ -53,15 +55,33 @@ void CheckPorts(const Options& options, ConfigReader* reader) {
                        "otlp.grpc.listen");
 }
 
+std::vector<OptionProblem> ValidateGenerator(const GeneratorOptions& options) {
+  std::vector<OptionProblem> problems = ValidateSpanMetrics(options);
+  return problems;
+}
+
+// Tenants are checked with everything that they inherit; what is wrong with that alone is reported
+// where it stands.
+void CheckGenerators(const Options& options, ConfigReader* reader) {
+  const std::vector<OptionProblem> inherited = ValidateGenerator(options.generator);
+  for (const OptionProblem& problem : inherited) {
+    reader->LaterProblem("generator." + problem.path, ": " + problem.problem);
+  }
+  for (const auto& [name, tenant] : options.tenants) {
+    for (const OptionProblem& problem : ValidateGenerator(tenant)) {
+      if (std::find(inherited.begin(), inherited.end(), problem) != inherited.end()) continue;
+      reader->LaterProblem(ChildPath("tenants", name) + "." + problem.path, ": " + problem.problem);
+    }
+  }
+}
+
 }  // namespace
 
 void CheckContradictions(Options* options, ConfigReader* reader) {
   CheckSizes(options->otlp_grpc, reader);
   CheckTls(&options->otlp_grpc, reader);
   CheckPorts(*options, reader);
-  for (const OptionProblem& problem : ValidateSpanMetrics(options->generator)) {
-    reader->LaterProblem("generator." + problem.path, ": " + problem.problem);
-  }
+  CheckGenerators(*options, reader);
 }
 
 }  // namespace spanmeter

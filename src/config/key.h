@@ -75,7 +75,7 @@ std::vector<std::string> NamesBelow(const ConfigKeys<T>& keys, const std::string
 
 // Says where the unknown key `written` may belong: here, or elsewhere under the same name.
 template <typename T>
-std::string HintFor(const ConfigKeys<T>& keys, const std::string& prefix,
+std::string HintFor(const ConfigKeys<T>& keys, const std::string& at, const std::string& prefix,
                     const std::string& written) {
   const std::vector<std::string> siblings = NamesBelow(keys, prefix);
   const std::string suggestion = Suggest(written, siblings);
@@ -83,7 +83,8 @@ std::string HintFor(const ConfigKeys<T>& keys, const std::string& prefix,
   for (const ConfigKey<T>& key : keys) {
     const size_t dot = key.name.rfind('.');
     if (dot != std::string::npos && key.name.substr(dot + 1) == written) {
-      return "it belongs in [" + key.name.substr(0, dot) + "]";
+      const std::string table = key.name.substr(0, dot);
+      return "it belongs in [" + (at.empty() ? table : at + "." + table) + "]";
     }
   }
   std::string hint = siblings.size() == 1 ? "known here is " : "known here are ";
@@ -96,14 +97,16 @@ std::string HintFor(const ConfigKeys<T>& keys, const std::string& prefix,
 
 }  // namespace config_internal
 
-// Recognises keys that this version does not have although they make sense; returns what to say
-// about `path`, or an empty text.
-using UnsupportedKeyCheck = std::function<std::string(const std::string& path)>;
+// Takes care of a key that no declaration names; false when it is unknown here as well.
+using OtherKeyReader = std::function<bool(const ConfigValue&)>;
 
-// Fills *target from the table `at` and notes every problem. `prefix` is for the recursion.
+// Fills *target from the table `at` and notes every problem. `prefix` is for the recursion: which
+// table of the keys, below the one that it began with, `at` is.
 template <typename T>
 void ReadTable(const ConfigValue& at, const ConfigKeys<T>& keys, T* target, ConfigReader* reader,
-               const UnsupportedKeyCheck& unsupported = nullptr, const std::string& prefix = "") {
+               const OtherKeyReader& other = nullptr, const std::string& prefix = "") {
+  const std::string root =
+      at.path.substr(0, at.path.size() - std::min(at.path.size(), prefix.size()));
   const toml::table* table = reader->Table(at);
   if (table == nullptr) return;
   for (const auto& [toml_key, node] : *table) {
@@ -122,16 +125,12 @@ void ReadTable(const ConfigValue& at, const ConfigKeys<T>& keys, T* target, Conf
     }
     if (is_known) continue;
     if (is_section) {
-      ReadTable(value, keys, target, reader, unsupported, name + ".");
+      ReadTable(value, keys, target, reader, other, name + ".");
       continue;
     }
-    const std::string message = unsupported ? unsupported(value.path) : "";
-    if (!message.empty()) {
-      reader->Report(value.path, message);
-    } else {
-      reader->Report(value.path, "unknown key " + value.path + ": " +
-                                     config_internal::HintFor(keys, prefix, written));
-    }
+    if (other && other(value)) continue;
+    reader->Report(value.path, "unknown key " + value.path + ": " +
+                                   config_internal::HintFor(keys, root, prefix, written));
   }
   if (!prefix.empty()) return;
   for (const ConfigKey<T>& key : keys) {
@@ -261,7 +260,11 @@ struct KeyOf {
           }
           return map;
         },
-        FormatStringTable);
+        FormatStringTable,
+        [](Map value, Map* target) {
+          // What a tenant says is added to what it inherits.
+          for (auto& [key, text] : value) (*target)[key] = std::move(text);
+        });
   }
 
   // A table that fills an E, in an optional<E>.
@@ -300,13 +303,31 @@ struct KeyOf {
     return key;
   }
 
-  // `read(value, reader)` returns an optional; `print(field)` TOML.
+  // A key of the struct that `field` of a T is, under a longer name.
+  template <typename Field, typename E>
+  static Key Below(const std::string& prefix, Field field, const ConfigKey<E>& inner) {
+    Key key;
+    key.name = prefix + inner.name;
+    key.read = [field, inner](const ConfigValue& v, T* target, ConfigReader* r) {
+      inner.read(v, &field(*target), r);
+    };
+    key.print = [field, inner](const T& target) { return inner.print(field(target)); };
+    return key;
+  }
+
+  // `read(value, reader)` returns an optional; `print(field)` TOML; `store(value, &field)` keeps
+  // what was read.
   template <typename Field, typename Read, typename Print>
   static Key Make(std::string name, Field field, Read read, Print print) {
+    return Make(std::move(name), field, read, print,
+                [](auto value, auto* target) { *target = std::move(value); });
+  }
+  template <typename Field, typename Read, typename Print, typename Store>
+  static Key Make(std::string name, Field field, Read read, Print print, Store store) {
     Key key;
     key.name = std::move(name);
-    key.read = [field, read](const ConfigValue& v, T* target, ConfigReader* r) {
-      if (auto value = read(v, r)) field(*target) = std::move(*value);
+    key.read = [field, read, store](const ConfigValue& v, T* target, ConfigReader* r) {
+      if (auto value = read(v, r)) store(std::move(*value), &field(*target));
     };
     key.print = [field, print](const T& target) { return print(field(target)); };
     return key;

@@ -9,11 +9,18 @@
 
 #include "config/key.h"
 
+// What a key fills, as a function from a struct to its member; works for const and other structs.
+// A macro, because a member path cannot be passed in any other way that fits on the key's line.
+#define FIELD(member) ([](auto& target) -> auto& { return target.member; })
+
 namespace spanmeter {
 
 // In the order of --print-config: the keys of one table stand together, those of a table before
 // those of the tables below it.
 ConfigKeys<Options> AllConfigKeys();
+
+// The keys below [generator], and below each [tenants.NAME].
+ConfigKeys<GeneratorOptions> GeneratorKeys();
 
 // What to say about the key at `path` when it belongs to something that this version does not have;
 // else an empty text.

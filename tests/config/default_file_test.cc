@@ -4,6 +4,7 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -84,19 +85,21 @@ TEST(DefaultFile, HasExamplesThatWork) {
   std::string examples;
   for (const std::string& line : Lines()) {
     const std::string text = line.starts_with("#   ") ? line.substr(4) : "";
-    if (text.starts_with("[[") || text.starts_with("include = ") ||
-        text.starts_with("exclude = ")) {
+    if (text.starts_with("[") || std::regex_search(text, std::regex("^[a-z_.]+ = "))) {
       examples += text + "\n";
     } else if (text.starts_with("{name")) {
       examples += "[generator.span_metrics]\ndimension_mappings = [" + text + "]\n";
     }
   }
+  examples += "[tenancy]\nenabled = true\n";
   EXPECT_THAT(examples, testing::HasSubstr("dimension_mappings"));
   EXPECT_THAT(examples, testing::HasSubstr("include = "));
   const ConfigResult result =
       ParseConfig(examples, [](const std::string&) { return std::nullopt; });
   EXPECT_EQ(FormatProblems("examples", result.problems), "");
   EXPECT_EQ(result.options.generator.span_metrics.filter_policies.size(), 1u);
+  EXPECT_EQ(result.options.generator.relabel.size(), 2u);
+  EXPECT_EQ(result.options.tenants.count("team-a"), 1u);
 }
 
 }  // namespace

@@ -31,15 +31,26 @@ Options Unusual() {
   options.otlp_grpc.max_message_size = 1'025;
   options.otlp_grpc.max_in_flight = 1'026;
   options.otlp_grpc.tls = ServerTlsOptions{"/a", "/b \"quoted\"", "/c\\"};
-  options.http = {"localhost:2", true};
+  options.http = {"localhost:2", true, true};
+  options.tenancy = {true, 7};
   GeneratorOptions& generator = options.generator;
-  generator.processors = {true, false, true};
+  generator.processors = {true, false, true, true, false, true, true};
   generator.inject_tenant_id_as = "tenant";
   generator.external_labels = {
       {"a", "${NOT_A_VARIABLE} $${ $"}, {"b", ""}, {"c", "\n\x01\xC3\xA9"}};
   generator.max_active_series = 1;
   generator.max_active_entities = 2;
   generator.limiter_type = LimiterType::kEntity;
+  generator.max_cardinality_per_label = 3;
+  generator.span_name_sanitization = SpanNameSanitization::kDryRun;
+  generator.generate_native_histograms = HistogramKind::kBoth;
+  generator.native_histogram_bucket_factor = 1.5;
+  generator.native_histogram_max_bucket_number = 4;
+  generator.native_histogram_min_reset_duration = 0;
+  generator.relabel = {
+      {{"a", "b"}, "-", "x(.*)", 0, "c", "${1}", RelabelRule::Action::kReplace},
+      {{"a"}, ";", "(.*)", 16, "shard", "$1", RelabelRule::Action::kHashMod},
+      {{}, ";", "pod", 0, "", "$1", RelabelRule::Action::kLabelDrop}};
   generator.stale_duration = 1'000'000'001;
   generator.ingestion_time_range_slack = 0;
   generator.max_label_name_length = 0;
@@ -72,6 +83,29 @@ Options Unusual() {
   FilterPolicy second;
   second.include_any = FilterMatch();
   span_metrics.filter_policies = {first, second};
+  ServiceGraphsOptions& graphs = generator.service_graphs;
+  graphs.histogram_buckets = {};
+  graphs.wait = 11'000'000;
+  graphs.max_items = 5;
+  graphs.dimensions = {"zone"};
+  graphs.enable_client_server_prefix = true;
+  graphs.peer_attributes = {};
+  graphs.database_name_attributes = {"x"};
+  graphs.enable_messaging_system_latency_histogram = true;
+  graphs.enable_virtual_node_label = true;
+  graphs.span_multiplier_key = "ratio";
+  graphs.enable_tracestate_span_multiplier = true;
+  graphs.filter_policies = {second};
+  generator.host_info = {{"host"}, "hosts"};
+  // A tenant that changes a little of everything, and one that changes nothing.
+  GeneratorOptions& tenant = options.tenants["team-a"];
+  tenant = generator;
+  tenant.external_labels["b"] = "set";
+  tenant.span_metrics.dimensions = {};
+  tenant.span_metrics.intrinsic_dimensions.service = true;
+  tenant.service_graphs.wait = 12'000'000;
+  tenant.relabel.clear();
+  options.tenants["a.b"] = generator;
   return options;
 }
 
@@ -80,9 +114,10 @@ TEST(PrintConfig, ReadsBackAsTheDefaults) { ExpectRoundTrip(Options()); }
 TEST(PrintConfig, ReadsBackWhateverIsSet) { ExpectRoundTrip(Unusual()); }
 
 TEST(PrintConfig, ReadsBackEveryChoiceOfProcessors) {
-  for (int bits = 0; bits < 8; ++bits) {
+  for (int bits = 0; bits < 128; ++bits) {
+    const auto bit = [bits](int i) { return (bits >> i & 1) != 0; };
     Options options;
-    options.generator.processors = {(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0};
+    options.generator.processors = {bit(0), bit(1), bit(2), bit(3), bit(4), bit(5), bit(6)};
     ExpectRoundTrip(options);
   }
 }
@@ -91,7 +126,7 @@ TEST(PrintConfig, WritesEachSectionOnce) {
   const std::string printed = PrintConfig(Unusual());
   size_t sections = 0;
   for (size_t pos = 0; (pos = printed.find("\n[", pos)) != std::string::npos; ++pos) ++sections;
-  EXPECT_EQ(sections, 6u) << printed;
+  EXPECT_EQ(sections, 11u) << printed;
   EXPECT_THAT(printed, HasSubstr("\n[otlp.grpc.tls]\ncert_file = \"/a\"\n"));
 }
 
