@@ -6,6 +6,7 @@
 #ifndef SPANMETER_REGISTRY_H_
 #define SPANMETER_REGISTRY_H_
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <map>
@@ -61,6 +62,11 @@ struct FamilyLabel {
   // Not empty: the key holds a number; the label's value is the name with that index, or the number
   // itself in decimal (as int32) when there is none. The names must outlive the registry.
   std::span<const std::string_view> enum_names;
+
+  bool operator==(const FamilyLabel& other) const {
+    return name == other.name && enum_names.data() == other.enum_names.data() &&
+           enum_names.size() == other.enum_names.size();
+  }
 };
 
 struct FamilyOptions {
@@ -70,6 +76,13 @@ struct FamilyOptions {
   // name, names legal and distinct, none of them an external label, no value empty.
   bool own_labels = false;
   std::vector<FamilyMetric> metrics;
+
+  // Info metrics only: max_cardinality_per_label does not apply.
+  bool is_info() const {
+    return std::all_of(metrics.begin(), metrics.end(),
+                       [](const FamilyMetric& metric) { return metric.info; });
+  }
+  bool operator==(const FamilyOptions&) const = default;
 };
 
 // Identifies a family within its registry.
@@ -149,6 +162,14 @@ class UpdateBatch {
   std::vector<uint32_t> missed_;
 };
 
+// One label while max_cardinality_per_label is set.
+struct LabelStats {
+  std::string name;
+  uint64_t values = 0;    // that have a place
+  uint64_t refusals = 0;  // values that were replaced, each time it happened
+  uint64_t demand = 0;    // about how many values there would be without the limit
+};
+
 // Counters since the start and gauges of now. Demand is what the counts would be without limits:
 // exact for what is alive, estimated (standard error 3.25 %) for what went to overflow.
 struct RegistryStats {
@@ -161,32 +182,50 @@ struct RegistryStats {
   uint64_t updates_limited = 0;
   uint64_t series_demand = 0;
   uint64_t entity_demand = 0;
+  std::vector<LabelStats> labels;  // by name
 };
 
-// Thread-safe, except for AddFamily().
+// What became of the updates of a batch besides being applied.
+struct ApplyResult {
+  // By family: updates whose label set relabelling dropped.
+  std::array<uint64_t, kMaxFamilies> dropped = {};
+};
+
+// Thread-safe, except for AddFamily() and EndOtherFamilies().
 class Registry {
  public:
-  // Of `options` the limits, stale_duration, trace_id_label_name, disable_collection and
-  // external_labels count; `external_labels` must hold everything that applies, the tenant's label
-  // included. `clock` must outlive the registry.
-  // `hash_mask` is for tests: bits of a key's hash that are cleared in it make keys collide.
+  // Of `options` the limits, stale_duration, trace_id_label_name, disable_collection, relabel,
+  // max_label_value_length (for relabelled values) and external_labels count; `external_labels`
+  // must hold everything that applies, the tenant's label included. `clock` must outlive the
+  // registry. `hash_mask` is for tests: bits of a key's hash that are cleared in it make keys
+  // collide.
   Registry(const GeneratorOptions& options, const Clock* clock, uint64_t hash_mask = ~uint64_t{0});
+  // The registry that follows `previous` when the tenant's options change. Both may be used at the
+  // same time, by requests that began before and after the change: they share the limits, of which
+  // `options` are in force from now on, and those families that AddFamily() takes over.
+  Registry(const GeneratorOptions& options, Registry* previous);
   ~Registry();
   Registry(const Registry&) = delete;
   Registry& operator=(const Registry&) = delete;
 
-  // REQUIRES: no thread uses the registry yet; at most kMaxFamilies families; the metrics' names
-  // are new.
+  // A family of the previous registry with the same labels and metrics is taken over with its
+  // series. REQUIRES: no thread uses this registry yet; at most kMaxFamilies families; the metrics'
+  // names are new.
   FamilyId AddFamily(FamilyOptions options);
+  // Ends the families of the previous registry that were not taken over: their series are gone, and
+  // what requests that began earlier still add to them is lost with them. Returns the names of
+  // their metrics. REQUIRES: all families were added; `previous` is followed by no other registry.
+  std::vector<std::string> EndOtherFamilies();
 
   // Applies every update of the batch exactly once, in order where two updates concern one label
   // set or one limit. A label set is admitted with all of its series or not at all. Uses working
-  // memory of the batch; its updates and keys stay as they are.
-  void Apply(UpdateBatch* batch);
+  // memory of the batch; with relabelling, the keys are replaced as well, so that the batch cannot
+  // be applied again.
+  ApplyResult Apply(UpdateBatch* batch);
 
-  // Removes what was not updated for stale_duration. Readers and Apply() never see such label sets,
-  // whether they are removed yet or not; calling this often only bounds memory. At most a few
-  // hundred label sets are looked at under one lock.
+  // Removes what was not updated for stale_duration, of label values too. Readers and Apply() never
+  // see such label sets, whether they are removed yet or not; calling this often only bounds
+  // memory. At most a few hundred label sets are looked at under one lock.
   void Expire();
 
   // Presents every metric with its live series. The metrics of a label set belong to one instant,

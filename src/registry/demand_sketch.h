@@ -37,7 +37,7 @@ class DemandSketch {
     std::array<uint8_t, kRegisters> registers = {};
   };
 
-  const int64_t part_nanos_;
+  int64_t part_nanos_;
   std::array<Part, kParts> parts_;
 };
 

@@ -16,7 +16,7 @@ constexpr size_t kPrefetchGroup = 16;
 // So many label sets are looked at, or removed, while a shard is locked for expiry.
 constexpr size_t kExpireChunk = 256;
 
-std::vector<MetricInfo> MakeInfos(const FamilyOptions& family, const GeneratorOptions& generator) {
+std::vector<MetricInfo> MakeInfos(const FamilyOptions& family) {
   std::vector<MetricInfo> infos;
   for (const FamilyMetric& metric : family.metrics) {
     MetricInfo& info = infos.emplace_back();
@@ -25,23 +25,32 @@ std::vector<MetricInfo> MakeInfos(const FamilyOptions& family, const GeneratorOp
     info.type = metric.type;
     info.bounds = metric.bounds;
     info.classic = metric.classic;
-    info.exemplar_label = generator.trace_id_label_name;
   }
   return infos;
 }
 
 }  // namespace
 
-Family::Family(FamilyOptions options, FamilyShared* shared)
-    : options_(std::move(options)),
+FamilySpec::FamilySpec(FamilyOptions family, const GeneratorOptions& generator)
+    : options(std::move(family)), relabel(generator.relabel) {
+  for (const auto& [name, value] : generator.external_labels) {
+    if (!value.empty()) external_labels.emplace(name, value);
+  }
+  if (!relabel.empty()) max_relabelled_length = generator.max_label_value_length;
+}
+
+Family::Family(FamilySpec spec, FamilyShared* shared)
+    : spec_(std::move(spec)),
+      options_(spec_.options),
       layout_(&options_.metrics),
-      labels_(options_.labels, options_.own_labels, shared->options.external_labels),
-      infos_(MakeInfos(options_, shared->options)),
+      labels_(options_.labels, options_.own_labels || !spec_.relabel.empty(),
+              spec_.external_labels),
+      infos_(MakeInfos(options_)),
       series_per_label_set_(
           layout_.SeriesOf(static_cast<uint8_t>((1u << options_.metrics.size()) - 1))),
-      stale_nanos_(shared->options.stale_duration),
+      labels_are_limited_(!options_.is_info()),
       shared_(shared),
-      overflow_demand_(shared->options.stale_duration) {}
+      overflow_demand_(shared->stale_nanos) {}
 
 Family::~Family() {
   for (Shard& shard : shards_) {
@@ -72,6 +81,7 @@ bool Family::TryApplyHits(size_t shard, std::span<const uint32_t> indices, const
 void Family::ApplyHitsLocked(Shard* shard, std::span<const uint32_t> indices,
                              const UpdateBatch& batch, Instant now, std::vector<uint32_t>* missed) {
   const std::vector<Update>& updates = batch.updates();
+  const int64_t stale_nanos = shared_->stale_nanos.load(std::memory_order_relaxed);
   Series* found[kPrefetchGroup];
   // Series with an update that has to wait for its turn; their later updates wait behind it.
   std::vector<const Series*> waiting;
@@ -83,7 +93,7 @@ void Family::ApplyHitsLocked(Shard* shard, std::span<const uint32_t> indices,
       const Update& update = updates[indices[i]];
       Series* const series = shard->table.Find(update.hash, batch.KeyOf(update));
       found[i] = nullptr;
-      if (series == nullptr || series->StaleAt(now.monotonic_nanos, stale_nanos_)) [[unlikely]] {
+      if (series == nullptr || series->StaleAt(now.monotonic_nanos, stale_nanos)) [[unlikely]] {
         missed->push_back(indices[i]);
         continue;
       }
@@ -110,55 +120,80 @@ void Family::ApplyHitsLocked(Shard* shard, std::span<const uint32_t> indices,
 }
 
 void Family::ApplyMiss(const Update& update, std::string_view key, Instant now) {
-  Shard& shard = shards_[ShardOf(update.hash)];
-  {
-    const MutexLock lock(&shard.mutex);
-    Series* series = shard.table.Find(update.hash, key);
-    if (series != nullptr && series->StaleAt(now.monotonic_nanos, stale_nanos_)) {
-      RemoveLocked(&shard, series);
-      series = nullptr;
-    }
-    if (series != nullptr) {
-      // Another request, or an earlier update of this one, created it in the meantime.
-      const uint32_t joined = layout_.Apply(update, now.monotonic_nanos, series);
-      if (joined != 0) {
-        shared_->limiter.Join(joined);
-        CountCreated(joined);
-      }
-    } else {
-      const uint32_t count = layout_.SeriesOf(update.metrics);
-      // Rendering is most of a refusal's cost, and under a flood of new label sets refusals are
-      // what happens all the time: leave it out where the outcome is certain.
-      if (key.size() <= kMaxKeyBytes && !shared_->limiter.SeriesFull(count)) {
-        const std::string labels = labels_.Render(key);
-        if (shared_->limiter.Admit(count, KeyHash(labels, shared_->hash_seed))) {
-          // Read anew: were the request as old as its first reading, a series could be born with
-          // the birth time of one that has expired meanwhile, and look like it stepping back.
-          now = Instant::Now(*shared_->clock);
-          series = NewSeriesLocked(&shard, update, key, labels, now);
-          layout_.Apply(update, now.monotonic_nanos, series);
-          CountCreated(count);
-        }
-      }
-    }
-    if (series != nullptr) {
-      if (update.trace_id != nullptr) layout_.ApplyExemplars(update, now.wall_ms, series);
-      return;
+  if (labels_are_limited_ && shared_->label_limiter.enabled()) {
+    // What lives has a place for its values, so only others have to ask.
+    if (ApplyToSeries(update, key, now, /*create=*/false)) return;
+    if (const std::optional<std::string> folded = FoldLabels(key, now)) {
+      NoteRefused(key, now);
+      Update moved = update;
+      moved.hash = shared_->HashOf(*folded);
+      if (ApplyToSeries(moved, *folded, now, /*create=*/true)) return;
+      shared_->updates_limited.fetch_add(1, std::memory_order_relaxed);
+      return ApplyOverflow(update, now);
     }
   }
+  if (ApplyToSeries(update, key, now, /*create=*/true)) return;
   shared_->updates_limited.fetch_add(1, std::memory_order_relaxed);
-  ApplyOverflow(update, key, now);
+  NoteRefused(key, now);
+  ApplyOverflow(update, now);
 }
 
-void Family::ApplyOverflow(const Update& update, std::string_view key, Instant now) {
+bool Family::ApplyToSeries(const Update& update, std::string_view key, Instant now, bool create) {
+  Shard& shard = shards_[ShardOf(update.hash)];
+  const MutexLock lock(&shard.mutex);
+  if (shard.ended) return true;  // nowhere to be seen any more
+  Series* series = LiveSeriesLocked(&shard, update, key, now);
+  if (series != nullptr) {
+    // Another request, or an earlier update of this one, created it in the meantime.
+    const uint32_t joined = layout_.Apply(update, now.monotonic_nanos, series);
+    if (joined != 0) {
+      shared_->limiter.Join(joined);
+      CountCreated(joined);
+    }
+  } else if (create) {
+    // Read anew: were the request as old as its first reading, a series could be born with the
+    // birth time of one that has expired meanwhile, and look like it stepping back.
+    now = Instant::Now(*shared_->clock);
+    series = NewSeriesLocked(&shard, update, key, now);
+    if (series != nullptr) CountCreated(layout_.Apply(update, now.monotonic_nanos, series));
+  }
+  if (series == nullptr) return false;
+  if (update.trace_id != nullptr) layout_.ApplyExemplars(update, now.wall_ms, series);
+  return true;
+}
+
+Series* Family::LiveSeriesLocked(Shard* shard, const Update& update, std::string_view key,
+                                 Instant now) {
+  Series* const series = shard->table.Find(update.hash, key);
+  if (series == nullptr || !StaleAt(*series, now.monotonic_nanos)) return series;
+  RemoveLocked(shard, series);
+  return nullptr;
+}
+
+std::optional<std::string> Family::FoldLabels(std::string_view key, Instant now) {
+  DecodedKey decoded;
+  labels_.Decode(key, &decoded);
+  std::vector<bool> refused;
+  if (!shared_->label_limiter.Refuses(decoded.labels, now.monotonic_nanos, &refused)) {
+    return std::nullopt;
+  }
+  return labels_.Fold(decoded, key, refused);
+}
+
+void Family::NoteRefused(std::string_view key, Instant now) {
   const MutexLock lock(&overflow_mutex_);
   overflow_demand_.Add(KeyHash(key, shared_->hash_seed), now.monotonic_nanos);
+}
+
+void Family::ApplyOverflow(const Update& update, Instant now) {
   Update sum = update;
   for (size_t i = 0; i < options_.metrics.size(); ++i) {
     if (options_.metrics[i].info) sum.metrics &= static_cast<uint8_t>(~(1U << i));
   }
   if (sum.metrics == 0) return;
-  if (overflow_ != nullptr && overflow_->StaleAt(now.monotonic_nanos, stale_nanos_)) {
+  const MutexLock lock(&overflow_mutex_);
+  if (overflow_ended_) return;
+  if (overflow_ != nullptr && StaleAt(*overflow_, now.monotonic_nanos)) {
     shared_->gate.Retire(&layout_, overflow_);
     overflow_ = nullptr;
   }
@@ -171,8 +206,21 @@ void Family::ApplyOverflow(const Update& update, std::string_view key, Instant n
 }
 
 Series* Family::NewSeriesLocked(Shard* shard, const Update& update, std::string_view key,
-                                std::string_view labels, Instant now) {
-  Series* series = layout_.New(update.hash, key, labels, now.wall_ms);
+                                Instant now) {
+  const uint32_t count = layout_.SeriesOf(update.metrics);
+  // Rendering is most of a refusal's cost, and under a flood of new label sets refusals are what
+  // happens all the time: leave it out where the outcome is certain.
+  if (key.size() > kMaxKeyBytes || shared_->limiter.SeriesFull(count)) return nullptr;
+  const std::string labels = labels_.Render(key);
+  if (!shared_->limiter.Admit(count, KeyHash(labels, shared_->hash_seed))) return nullptr;
+
+  Series* const series = layout_.New(update.hash, key, labels, now.wall_ms);
+  if (labels_are_limited_ && shared_->label_limiter.enabled()) {
+    DecodedKey decoded;
+    labels_.Decode(key, &decoded);
+    shared_->label_limiter.Hold(decoded.labels, now.monotonic_nanos);
+    series->holds_labels = true;
+  }
   if (shard->free_indices.empty()) {
     series->index = static_cast<uint32_t>(shard->series.size());
     shard->series.push_back(series);
@@ -191,11 +239,17 @@ void Family::RemoveLocked(Shard* shard, Series* series) {
   shard->free_indices.push_back(series->index);
   const uint32_t count = layout_.SeriesOf(series->present());
   shared_->limiter.Release(count, KeyHash(series->labels(), shared_->hash_seed));
+  if (series->holds_labels) {
+    DecodedKey decoded;
+    labels_.Decode(series->key(), &decoded);
+    shared_->label_limiter.Release(decoded.labels, series->last_update_nanos());
+  }
   shared_->series_expired.fetch_add(count, std::memory_order_relaxed);
   shared_->gate.Retire(&layout_, series);
 }
 
-void Family::Expire(int64_t now_nanos) {
+// Calls `visit` for each series, under its shard's lock, which is given up now and then.
+void Family::ForEachSeries(const std::function<void(Shard*, Series*)>& visit) {
   for (Shard& shard : shards_) {
     for (size_t begin = 0;; begin += kExpireChunk) {
       const MutexLock lock(&shard.mutex);
@@ -214,17 +268,51 @@ void Family::Expire(int64_t now_nanos) {
         constexpr size_t kAhead = 8;
         if (i + kAhead < size) __builtin_prefetch(shard.series[i + kAhead]);
         Series* const series = shard.series[i];
-        if (series != nullptr && series->StaleAt(now_nanos, stale_nanos_)) {
-          RemoveLocked(&shard, series);
-        }
+        if (series != nullptr) visit(&shard, series);
       }
     }
   }
+}
+
+void Family::Expire(int64_t now_nanos) {
+  ForEachSeries([&](Shard* shard, Series* series) REQUIRES_LOCK(shard->mutex) {
+    if (StaleAt(*series, now_nanos)) RemoveLocked(shard, series);
+  });
   const MutexLock lock(&overflow_mutex_);
-  if (overflow_ != nullptr && overflow_->StaleAt(now_nanos, stale_nanos_)) {
+  if (overflow_ != nullptr && StaleAt(*overflow_, now_nanos)) {
     shared_->gate.Retire(&layout_, overflow_);
     overflow_ = nullptr;
   }
+}
+
+void Family::End() {
+  for (Shard& shard : shards_) {
+    const MutexLock lock(&shard.mutex);
+    shard.ended = true;
+  }
+  ForEachSeries([&](Shard* shard, Series* series)
+                    REQUIRES_LOCK(shard->mutex) { RemoveLocked(shard, series); });
+  const MutexLock lock(&overflow_mutex_);
+  overflow_ended_ = true;
+  if (overflow_ == nullptr) return;
+  shared_->gate.Retire(&layout_, overflow_);
+  overflow_ = nullptr;
+}
+
+void Family::HoldLabels(int64_t now_nanos) {
+  if (!labels_are_limited_) return;
+  ForEachSeries([&](Shard* /*shard*/, Series* series) {
+    if (series->holds_labels) return;
+    DecodedKey decoded;
+    labels_.Decode(series->key(), &decoded);
+    shared_->label_limiter.Hold(decoded.labels, now_nanos);
+    series->holds_labels = true;
+  });
+}
+
+void Family::ResetDemand(int64_t stale_nanos) {
+  const MutexLock lock(&overflow_mutex_);
+  overflow_demand_ = DemandSketch(stale_nanos);
 }
 
 uint64_t Family::OverflowEstimate(int64_t now_nanos) const {

@@ -27,8 +27,13 @@ constexpr size_t kBlockWords = size_t{1} << 15;
 // One visit of one family.
 class FamilyReader {
  public:
-  FamilyReader(Family* family, int64_t now_nanos, SampleSink* sink)
-      : family_(*family), layout_(family->layout_), now_nanos_(now_nanos), sink_(*sink) {
+  FamilyReader(Family* family, int64_t now_nanos, const std::string& exemplar_label,
+               SampleSink* sink)
+      : family_(*family),
+        layout_(family->layout_),
+        now_nanos_(now_nanos),
+        exemplar_label_(exemplar_label),
+        sink_(*sink) {
     for (size_t i = 1; i < layout_.metrics.size(); ++i) row_words_ += WordsOf(i);
     if (layout_.metrics.size() > 1) ++row_words_;
   }
@@ -102,7 +107,7 @@ class FamilyReader {
 
   // REQUIRES: the lock that protects `series` is held.
   void CopySeries(const Series& series) {
-    if (series.StaleAt(now_nanos_, family_.stale_nanos_)) return;
+    if (family_.StaleAt(series, now_nanos_)) return;
     Copied& copy = copied_.emplace_back();
     copy.series = &series;
     copy.present = (series.present() & 1) != 0;
@@ -141,7 +146,9 @@ class FamilyReader {
   bool Announce(size_t metric, bool* announced) {
     if (*announced) return true;
     *announced = true;
-    return sink_.BeginMetric(family_.infos_[metric]);
+    MetricInfo info = family_.infos_[metric];
+    info.exemplar_label = exemplar_label_;
+    return sink_.BeginMetric(info);
   }
 
   bool PresentChunk() {
@@ -210,6 +217,7 @@ class FamilyReader {
   Family& family_;
   const SeriesLayout& layout_;
   const int64_t now_nanos_;
+  const std::string& exemplar_label_;
   SampleSink& sink_;
   bool first_announced_ = false;
 
@@ -226,8 +234,8 @@ class FamilyReader {
   std::vector<std::unique_ptr<double[]>> blocks_;
 };
 
-bool Family::Visit(int64_t now_nanos, SampleSink* sink) {
-  return FamilyReader(this, now_nanos, sink).Read();
+bool Family::Visit(int64_t now_nanos, const std::string& exemplar_label, SampleSink* sink) {
+  return FamilyReader(this, now_nanos, exemplar_label, sink).Read();
 }
 
 }  // namespace spanmeter

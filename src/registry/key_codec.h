@@ -10,11 +10,15 @@
 
 namespace spanmeter {
 
-// A varint of 32 bits takes at most this many bytes.
+// The numbers of a key have 32 bits, and one more for kKeyOverflow; a varint of these takes at most
+// so many bytes.
 inline constexpr size_t kMaxKeyVarint = 5;
 
+// A number that no processor writes: the label's value was folded into kCardinalityOverflow.
+inline constexpr uint64_t kKeyOverflow = uint64_t{1} << 32;
+
 // Appends `value` to `key`, seven bits a byte, low bits first.
-inline void AppendKeyVarint(uint32_t value, std::string* key) {
+inline void AppendKeyVarint(uint64_t value, std::string* key) {
   if (value < 0x80) [[likely]] {
     key->push_back(static_cast<char>(value));
     return;
@@ -33,18 +37,18 @@ class KeyReader {
 
   bool done() const { return rest_.empty(); }
 
-  uint32_t ReadNumber() {
-    uint32_t value = 0;
+  uint64_t ReadNumber() {
+    uint64_t value = 0;
     for (int shift = 0;; shift += 7) {
       const auto byte = static_cast<uint8_t>(rest_.front());
       rest_.remove_prefix(1);
-      value |= static_cast<uint32_t>(byte & 0x7f) << shift;
+      value |= static_cast<uint64_t>(byte & 0x7f) << shift;
       if (byte < 0x80) return value;
     }
   }
 
   std::string_view ReadText() {
-    const uint32_t size = ReadNumber();
+    const size_t size = ReadNumber();
     const std::string_view text = rest_.substr(0, size);
     rest_.remove_prefix(size);
     return text;

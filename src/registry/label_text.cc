@@ -12,11 +12,19 @@ namespace {
 
 constexpr std::string_view kOverflowLabel = "metric_overflow";
 
-std::string_view EnumText(uint32_t number, std::span<const std::string_view> names, char* buffer,
-                          size_t buffer_size) {
+// The longest is "-2147483648". Views into the decimals must not move, hence the fixed width.
+constexpr size_t kDecimalWidth = 11;
+
+std::string_view EnumText(uint64_t number, std::span<const std::string_view> names, char* buffer) {
   if (number < names.size()) return names[number];
-  const auto end = std::to_chars(buffer, buffer + buffer_size, static_cast<int32_t>(number)).ptr;
+  if (number == kKeyOverflow) return kCardinalityOverflow;
+  const auto end = std::to_chars(buffer, buffer + kDecimalWidth, static_cast<int32_t>(number)).ptr;
   return {buffer, static_cast<size_t>(end - buffer)};
+}
+
+void AppendKeyText(std::string_view text, std::string* key) {
+  AppendKeyVarint(text.size(), key);
+  key->append(text);
 }
 
 }  // namespace
@@ -51,43 +59,69 @@ LabelRenderer::LabelRenderer(std::vector<FamilyLabel> labels, bool own_labels,
             [](const Source& a, const Source& b) { return a.name < b.name; });
 }
 
-std::string LabelRenderer::Render(std::string_view key) const {
-  if (own_labels_) return RenderOwnLabels(key);
-
-  // Numbers become text in `decimals`; a view into it must not move, hence the fixed width.
-  constexpr size_t kDecimalWidth = 12;
-  std::vector<std::string_view> values(labels_.size());
-  std::vector<char> decimals(labels_.size() * kDecimalWidth);
+void LabelRenderer::Decode(std::string_view key, DecodedKey* decoded) const {
+  decoded->labels.clear();
   KeyReader reader(key);
-  for (size_t i = 0; i < labels_.size(); ++i) {
-    values[i] = labels_[i].enum_names.empty()
-                    ? reader.ReadText()
-                    : EnumText(reader.ReadNumber(), labels_[i].enum_names,
-                               decimals.data() + i * kDecimalWidth, kDecimalWidth);
+  if (own_labels_) {
+    while (!reader.done()) {
+      const std::string_view name = reader.ReadText();
+      decoded->labels.push_back({name, reader.ReadText()});
+    }
+    return;
   }
+  decoded->decimals.resize(labels_.size() * kDecimalWidth);
+  for (size_t i = 0; i < labels_.size(); ++i) {
+    const FamilyLabel& label = labels_[i];
+    decoded->labels.push_back(
+        {label.name, label.enum_names.empty()
+                         ? reader.ReadText()
+                         : EnumText(reader.ReadNumber(), label.enum_names,
+                                    decoded->decimals.data() + i * kDecimalWidth)});
+  }
+}
+
+std::string LabelRenderer::Fold(const DecodedKey& decoded, std::string_view key,
+                                const std::vector<bool>& folded) const {
+  std::string result;
+  KeyReader reader(key);
+  for (size_t i = 0; i < decoded.labels.size(); ++i) {
+    if (own_labels_) AppendKeyText(reader.ReadText(), &result);
+    if (!own_labels_ && !labels_[i].enum_names.empty()) {
+      const uint64_t number = reader.ReadNumber();
+      AppendKeyVarint(folded[i] ? kKeyOverflow : number, &result);
+    } else {
+      const std::string_view text = reader.ReadText();
+      AppendKeyText(folded[i] ? kCardinalityOverflow : text, &result);
+    }
+  }
+  return result;
+}
+
+std::string LabelRenderer::Render(std::string_view key) const {
+  DecodedKey decoded;
+  Decode(key, &decoded);
+  if (own_labels_) return RenderOwnLabels(decoded);
+
   std::string text;
   text.reserve(key.size() + sorted_.size() * 16);
   for (const Source& source : sorted_) {
-    const std::string_view value = source.key_position < 0
-                                       ? std::string_view(source.external_value)
-                                       : values[static_cast<size_t>(source.key_position)];
+    const std::string_view value =
+        source.key_position < 0 ? std::string_view(source.external_value)
+                                : decoded.labels[static_cast<size_t>(source.key_position)].value;
     if (!value.empty()) AppendLabel(source.name, value, &text);
   }
   text.shrink_to_fit();
   return text;
 }
 
-std::string LabelRenderer::RenderOwnLabels(std::string_view key) const {
+std::string LabelRenderer::RenderOwnLabels(const DecodedKey& decoded) const {
   std::string text;
   auto external = external_labels_.begin();
-  KeyReader reader(key);
-  while (!reader.done()) {
-    const std::string_view name = reader.ReadText();
-    const std::string_view value = reader.ReadText();
-    for (; external != external_labels_.end() && external->first < name; ++external) {
+  for (const LabelValue& label : decoded.labels) {
+    for (; external != external_labels_.end() && external->first < label.name; ++external) {
       AppendLabel(external->first, external->second, &text);
     }
-    AppendLabel(name, value, &text);
+    AppendLabel(label.name, label.value, &text);
   }
   for (; external != external_labels_.end(); ++external) {
     AppendLabel(external->first, external->second, &text);

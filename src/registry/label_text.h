@@ -17,6 +17,22 @@ namespace spanmeter {
 // and newline in the value.
 void AppendLabel(std::string_view name, std::string_view value, std::string* text);
 
+// Stands for all values of a label that max_cardinality_per_label had no place for.
+inline constexpr std::string_view kCardinalityOverflow = "__cardinality_overflow__";
+
+// One label of a label set. A view.
+struct LabelValue {
+  std::string_view name;
+  std::string_view value;
+};
+
+// A key taken apart; reusable. The views are valid as long as the key, the renderer and this are,
+// and until it is used for another key.
+struct DecodedKey {
+  std::vector<LabelValue> labels;  // in the order of the key; values may be empty
+  std::vector<char> decimals;      // the text of numbers without a name
+};
+
 // Renders the label sets of one family. Immutable, thread-safe.
 class LabelRenderer {
  public:
@@ -27,6 +43,14 @@ class LabelRenderer {
   // The labels of the series with `key`, sorted by name, external ones included.
   // REQUIRES: `key` was encoded for this family.
   std::string Render(std::string_view key) const;
+
+  // Takes `key` apart. External labels are not among the result.
+  void Decode(std::string_view key, DecodedKey* decoded) const;
+
+  // The key with the values of those labels replaced by kCardinalityOverflow for which `folded`, by
+  // their place in `decoded`, is true.
+  std::string Fold(const DecodedKey& decoded, std::string_view key,
+                   const std::vector<bool>& folded) const;
 
   // The labels of the family's overflow series.
   std::string RenderOverflow() const;
@@ -39,7 +63,7 @@ class LabelRenderer {
     std::string external_value;  // when external
   };
 
-  std::string RenderOwnLabels(std::string_view key) const;
+  std::string RenderOwnLabels(const DecodedKey& decoded) const;
 
   const std::vector<FamilyLabel> labels_;
   const bool own_labels_;

@@ -2,15 +2,18 @@
 
 namespace spanmeter {
 
-Limiter::Limiter(const GeneratorOptions& options)
-    : max_series_(options.limiter_type == LimiterType::kSeries ? options.max_active_series : 0),
-      max_entities_(options.limiter_type == LimiterType::kEntity ? options.max_active_entities
-                                                                 : 0) {}
+void Limiter::SetLimits(const GeneratorOptions& options) {
+  const bool by_series = options.limiter_type == LimiterType::kSeries;
+  max_series_ = by_series ? options.max_active_series : 0;
+  max_entities_ = by_series ? 0 : options.max_active_entities;
+}
 
 bool Limiter::Admit(uint64_t series, uint64_t entity) {
+  const uint64_t max_series = max_series_.load(std::memory_order_relaxed);
+  const uint64_t max_entities = max_entities_.load(std::memory_order_relaxed);
   uint64_t active = active_series_.load(std::memory_order_relaxed);
   do {
-    if (max_series_ != 0 && active + series > max_series_) return false;
+    if (max_series != 0 && active + series > max_series) return false;
   } while (
       !active_series_.compare_exchange_weak(active, active + series, std::memory_order_relaxed));
   const MutexLock lock(&mutex_);
@@ -19,7 +22,7 @@ bool Limiter::Admit(uint64_t series, uint64_t entity) {
     ++known->second;
     return true;
   }
-  if (max_entities_ != 0 && entities_.size() >= max_entities_) {
+  if (max_entities != 0 && entities_.size() >= max_entities) {
     active_series_.fetch_sub(series, std::memory_order_relaxed);
     return false;
   }

@@ -17,7 +17,9 @@ namespace spanmeter {
 class Limiter {
  public:
   // Of `options` limiter_type, max_active_series and max_active_entities count.
-  explicit Limiter(const GeneratorOptions& options);
+  explicit Limiter(const GeneratorOptions& options) { SetLimits(options); }
+  // What is alive stays, also beyond the new limits.
+  void SetLimits(const GeneratorOptions& options);
 
   // Admits a label set that counts as `series`, or returns false and changes nothing. `entity` is
   // the hash of its rendered labels. One entity may have label sets in several families; it counts
@@ -35,16 +37,16 @@ class Limiter {
 
   // A hint that Admit() would refuse `series`: true is reliable at the moment of the call.
   bool SeriesFull(uint64_t series) const {
-    return max_series_ != 0 &&
-           active_series_.load(std::memory_order_relaxed) + series > max_series_;
+    const uint64_t max = max_series_.load(std::memory_order_relaxed);
+    return max != 0 && active_series_.load(std::memory_order_relaxed) + series > max;
   }
 
   uint64_t active_series() const { return active_series_.load(std::memory_order_relaxed); }
   uint64_t active_entities() const;
 
  private:
-  const uint64_t max_series_;    // 0 = no limit, also in entity mode
-  const uint64_t max_entities_;  // 0 = no limit, also in series mode
+  std::atomic<uint64_t> max_series_{0};    // 0 = no limit, also in entity mode
+  std::atomic<uint64_t> max_entities_{0};  // 0 = no limit, also in series mode
   std::atomic<uint64_t> active_series_{0};
   mutable Mutex mutex_;  // taken while a shard's lock is held, never the other way round
   absl::flat_hash_map<uint64_t, uint32_t> entities_ GUARDED_BY(mutex_);  // to its label sets

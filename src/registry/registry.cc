@@ -12,13 +12,16 @@ namespace spanmeter {
 
 class Registry::Impl {
  public:
-  Impl(const GeneratorOptions& options, const Clock* clock_arg, uint64_t hash_mask_arg)
-      : clock(clock_arg), hash_mask(hash_mask_arg), shared(options, clock_arg, RandomSeed()) {}
+  Impl(const GeneratorOptions& o, const Clock* clock, uint64_t hash_mask)
+      : options(o), shared(std::make_shared<FamilyShared>(o, clock, RandomSeed(), hash_mask)) {}
+  Impl(const GeneratorOptions& o, const Impl& previous)
+      : options(o), shared(previous.shared), others(previous.families) {}
 
-  const Clock* const clock;
-  const uint64_t hash_mask;
-  FamilyShared shared;
-  std::vector<std::unique_ptr<Family>> families;
+  const GeneratorOptions options;
+  const std::shared_ptr<FamilyShared> shared;
+  std::vector<std::shared_ptr<Family>> families;
+  // Of the previous registry, those that were not taken over (yet).
+  std::vector<std::shared_ptr<Family>> others;
 
  private:
   static uint64_t RandomSeed() {
@@ -30,16 +33,51 @@ class Registry::Impl {
 Registry::Registry(const GeneratorOptions& options, const Clock* clock, uint64_t hash_mask)
     : impl_(std::make_unique<Impl>(options, clock, hash_mask)) {}
 
+Registry::Registry(const GeneratorOptions& options, Registry* previous)
+    : impl_(std::make_unique<Impl>(options, *previous->impl_)) {
+  FamilyShared& shared = *impl_->shared;
+  const bool labels_were_limited = shared.label_limiter.enabled();
+  const int64_t stale_nanos = shared.stale_nanos;
+  shared.SetLimits(options);
+  for (const auto& family : impl_->others) {
+    if (!labels_were_limited && shared.label_limiter.enabled()) {
+      family->HoldLabels(shared.clock->MonotonicNanos());
+    }
+    if (stale_nanos != options.stale_duration) family->ResetDemand(options.stale_duration);
+  }
+}
+
 Registry::~Registry() = default;
 
 FamilyId Registry::AddFamily(FamilyOptions options) {
-  impl_->families.push_back(std::make_unique<Family>(std::move(options), &impl_->shared));
+  FamilySpec spec(std::move(options), impl_->options);
+  const auto same = std::find_if(impl_->others.begin(), impl_->others.end(),
+                                 [&spec](const auto& family) { return family->spec() == spec; });
+  if (same != impl_->others.end()) {
+    impl_->families.push_back(std::move(*same));
+    impl_->others.erase(same);
+  } else {
+    impl_->families.push_back(std::make_shared<Family>(std::move(spec), impl_->shared.get()));
+  }
   return static_cast<FamilyId>(impl_->families.size() - 1);
 }
 
-void Registry::Apply(UpdateBatch* batch) {
-  if (batch->updates_.empty()) return;
-  const Instant now = Instant::Now(*impl_->clock);
+std::vector<std::string> Registry::EndOtherFamilies() {
+  std::vector<std::string> names;
+  for (auto& family : impl_->others) {
+    family->End();
+    for (const FamilyMetric& metric : family->spec().options.metrics) names.push_back(metric.name);
+    const MutexLock lock(&impl_->shared->mutex);
+    impl_->shared->ended.push_back(std::move(family));
+  }
+  impl_->others.clear();
+  return names;
+}
+
+ApplyResult Registry::Apply(UpdateBatch* batch) {
+  ApplyResult result;
+  if (batch->updates_.empty()) return result;
+  const Instant now = Instant::Now(*impl_->shared->clock);
   std::vector<Update>& updates = batch->updates_;
 
   // Group the updates by family and shard with a counting sort: one lock for each group.
@@ -49,7 +87,7 @@ void Registry::Apply(UpdateBatch* batch) {
   };
   std::array<uint32_t, kGroups + 1> begin = {};
   for (Update& update : updates) {
-    update.hash = KeyHash(batch->KeyOf(update), impl_->shared.hash_seed) & impl_->hash_mask;
+    update.hash = impl_->shared->HashOf(batch->KeyOf(update));
     ++begin[group_of(update) + 1];
   }
   for (size_t i = 1; i <= kGroups; ++i) begin[i] += begin[i - 1];
@@ -93,26 +131,31 @@ void Registry::Apply(UpdateBatch* batch) {
   for (const uint32_t i : batch->missed_) {
     impl_->families[updates[i].family]->ApplyMiss(updates[i], batch->KeyOf(updates[i]), now);
   }
+  return result;
 }
 
 void Registry::Expire() {
-  const int64_t now = impl_->clock->MonotonicNanos();
+  FamilyShared& shared = *impl_->shared;
+  const int64_t now = shared.clock->MonotonicNanos();
   for (const auto& family : impl_->families) family->Expire(now);
+  shared.label_limiter.Expire(now);
+  const MutexLock lock(&shared.mutex);
+  if (shared.gate.retired() == 0) shared.ended.clear();
 }
 
 bool Registry::Visit(SampleSink* sink) {
-  if (impl_->shared.options.disable_collection) return true;
-  const int64_t now = impl_->clock->MonotonicNanos();
-  const VisitScope visit(&impl_->shared.gate);
+  if (impl_->options.disable_collection) return true;
+  const int64_t now = impl_->shared->clock->MonotonicNanos();
+  const VisitScope visit(&impl_->shared->gate);
   for (const auto& family : impl_->families) {
-    if (!family->Visit(now, sink)) return false;
+    if (!family->Visit(now, impl_->options.trace_id_label_name, sink)) return false;
   }
   return true;
 }
 
 RegistryStats Registry::GetStats() const {
-  const int64_t now = impl_->clock->MonotonicNanos();
-  const FamilyShared& shared = impl_->shared;
+  const FamilyShared& shared = *impl_->shared;
+  const int64_t now = shared.clock->MonotonicNanos();
   RegistryStats stats;
   stats.active_series = shared.limiter.active_series();
   stats.active_entities = shared.limiter.active_entities();
@@ -126,6 +169,7 @@ RegistryStats Registry::GetStats() const {
     stats.series_demand += refused * family->series_per_label_set();
     stats.entity_demand += refused;
   }
+  if (shared.label_limiter.enabled()) stats.labels = shared.label_limiter.GetStats(now);
   return stats;
 }
 

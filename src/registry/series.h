@@ -65,6 +65,8 @@ class Series {
  public:
   // Position in the shard's list of series.
   uint32_t index = 0;
+  // Whether the label limiter keeps places for the values of its labels.
+  bool holds_labels = false;
 };
 static_assert(sizeof(Series) == 56);
 
