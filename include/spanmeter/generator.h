@@ -3,11 +3,14 @@
 #ifndef SPANMETER_GENERATOR_H_
 #define SPANMETER_GENERATOR_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <prometheus/metric_family.h>
 
 #include "spanmeter/attribute_index.h"
 #include "spanmeter/clock.h"
@@ -16,25 +19,32 @@
 #include "spanmeter/options.h"
 #include "spanmeter/processor.h"
 #include "spanmeter/registry.h"
-#include "spanmeter/self_metrics.h"
 #include "spanmeter/span_view.h"
 #include "spanmeter/tenant_id.h"
 
 namespace spanmeter {
 
 class Generator;
+class GeneratorMetrics;
+struct GeneratorState;
 
 // One request on its way into a generator. Not thread-safe.
 //
 // Nothing visited counts before Commit(). Should a request blow up to more updates than are kept in
 // memory (kMaxPendingBytes), the rest is not collected and too_large() becomes true; the caller
 // then finishes the validation, calls StartValidRequest() and visits everything once more.
+//
+// A session works by the options that were in force when it was lent, whatever a reload changes
+// meanwhile.
 class GeneratorSession final : public SpanVisitor {
  public:
   // A batch of 8,192 ordinary spans takes about 2 MiB.
   static constexpr size_t kMaxPendingBytes = size_t{16} << 20;
 
   ~GeneratorSession() override;
+
+  // The attribute keys that the processors look at.
+  const AttributeIndex& attributes() const;
 
   // Forgets what was visited and begins a request that may still turn out to be broken.
   void StartRequest();
@@ -54,12 +64,13 @@ class GeneratorSession final : public SpanVisitor {
 
  private:
   friend class Generator;
-  explicit GeneratorSession(Generator* generator);
+  GeneratorSession(Generator* generator, std::shared_ptr<GeneratorState> state);
 
   bool OutsideTimeRange(uint64_t end_time_unix_nano) const;
   void CommitProcessors();
 
   Generator* const generator_;
+  const std::shared_ptr<GeneratorState> state_;
   std::vector<std::unique_ptr<ProcessorSession>> processors_;
   int64_t wall_nanos_ = 0;
   uint64_t outside_time_range_ = 0;
@@ -70,18 +81,17 @@ class GeneratorSession final : public SpanVisitor {
 // Thread-safe. Must outlive its sessions.
 class Generator {
  public:
-  // `clock`, `logger` and `metrics` must outlive the generator, and the generator the last
-  // collection of `metrics`.
+  // `clock` and `logger` must outlive the generator.
   Generator(std::string tenant, const GeneratorOptions& options, const Clock* clock,
-            const Logger* logger, SelfMetrics* metrics);
+            const Logger* logger);
   ~Generator();
   Generator(const Generator&) = delete;
   Generator& operator=(const Generator&) = delete;
 
   const std::string& tenant() const { return tenant_; }
-  // The attribute keys that the processors look at.
-  const AttributeIndex& attributes() const { return attributes_; }
-  Registry& registry() { return registry_; }
+  // What is in force, the tenant's label among the external labels.
+  GeneratorOptions options() const;
+  std::shared_ptr<Registry> registry() const;
 
   // Lends a session for one request, to be given back. Sessions are kept for reuse.
   std::unique_ptr<GeneratorSession> BorrowSession();
@@ -90,19 +100,33 @@ class Generator {
   // Counts a request that asked not to be turned into metrics.
   void CountSkipped(const GeneratorSession::Received& received);
 
+  // Puts other options in force, which must be valid. Series stay where their labels and buckets
+  // do; returns the names of the metrics whose do not, which begin anew.
+  std::vector<std::string> Reload(const GeneratorOptions& options);
+
+  // To be called at least once a second: what is due without a span, and now and then the removal
+  // of stale series.
+  void Maintain();
+  // Whether nothing is left of the tenant: no series, and no request for stale_duration.
+  bool IsIdle() const;
+
+  // Appends what the generator says about itself, with the label `tenant`.
+  void AppendMetrics(std::vector<prometheus::MetricFamily>* families) const;
+
  private:
   friend class GeneratorSession;
-  struct Metrics;
+
+  std::shared_ptr<GeneratorState> state() const;
 
   const std::string tenant_;
-  const GeneratorOptions options_;
   const Clock* const clock_;
-  Registry registry_;
-  AttributeIndex attributes_;
-  std::vector<std::unique_ptr<Processor>> processors_;
-  std::unique_ptr<Metrics> metrics_;
+  const std::unique_ptr<GeneratorMetrics> metrics_;
+  std::atomic<int64_t> last_request_nanos_;  // monotonic clock
+  std::atomic<int64_t> next_expiry_nanos_{0};
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
+  std::shared_ptr<GeneratorState> state_ GUARDED_BY(mutex_);  // never null
+  // All of the current state.
   std::vector<std::unique_ptr<GeneratorSession>> idle_sessions_ GUARDED_BY(mutex_);
 };
 

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "spanmeter/clock.h"
@@ -18,8 +19,12 @@ namespace spanmeter {
 
 // What the server serves. Called from the server's threads, several at a time.
 struct HttpContent {
-  // Presents the generated series; false when the sink ended the visit.
-  std::function<bool(SampleSink*)> visit_generated;
+  // Presents the generated series of a tenant, or of all; false when the sink ended the visit.
+  std::function<bool(const std::optional<std::string>& tenant, SampleSink*)> visit_generated;
+  // Whether there is such a tenant.
+  std::function<bool(const std::string& tenant)> has_tenant;
+  // Reads the configuration anew; returns what was wrong with it, or an empty text.
+  std::function<std::string()> reload;
   // Whether requests for spans are being taken, for /-/ready.
   std::function<bool()> ready;
 };

@@ -8,10 +8,10 @@
 #include <string>
 
 #include "spanmeter/clock.h"
-#include "spanmeter/generator.h"
 #include "spanmeter/log.h"
 #include "spanmeter/options.h"
 #include "spanmeter/self_metrics.h"
+#include "spanmeter/tenants.h"
 
 namespace spanmeter {
 
@@ -21,7 +21,7 @@ class OtlpGrpcServer {
  public:
   // Returns null and says why in *error when a file of `options.tls` cannot be used or the port
   // cannot be opened. All arguments but `options` must outlive the server.
-  static std::unique_ptr<OtlpGrpcServer> Start(const OtlpGrpcOptions& options, Generator* generator,
+  static std::unique_ptr<OtlpGrpcServer> Start(const OtlpGrpcOptions& options, Tenants* tenants,
                                                const Clock* clock, const Logger* logger,
                                                SelfMetrics* metrics, std::string* error);
   virtual ~OtlpGrpcServer() = default;

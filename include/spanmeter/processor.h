@@ -22,11 +22,12 @@ enum class DiscardReason : uint8_t {
   kInvalidUtf8,       // a label value is not valid UTF-8
   kOutsideTimeRange,  // ends too far from now
   kInvalidId,         // trace, span or parent id of a wrong length or all zero
+  kRelabeled,         // a relabelling rule drops its label set
 };
-inline constexpr size_t kDiscardReasons = 4;
+inline constexpr size_t kDiscardReasons = 5;
 constexpr std::string_view DiscardReasonName(DiscardReason reason) {
   constexpr std::array<std::string_view, kDiscardReasons> kNames = {
-      "filtered", "invalid_utf8", "outside_time_range", "invalid_id"};
+      "filtered", "invalid_utf8", "outside_time_range", "invalid_id", "relabeled"};
   return kNames[static_cast<size_t>(reason)];
 }
 

@@ -241,6 +241,10 @@ class Registry {
   const std::unique_ptr<Impl> impl_;
 };
 
+// Presents the series of several registries, each metric in one piece: what Registry::Visit() does
+// for one.
+bool VisitRegistries(std::span<const std::shared_ptr<Registry>> registries, SampleSink* sink);
+
 }  // namespace spanmeter
 
 #endif  // SPANMETER_REGISTRY_H_

@@ -1,7 +1,8 @@
 #include "app/app.h"
 
-#include <algorithm>
+#include <utility>
 
+#include "spanmeter/config.h"
 #include "spanmeter/process_metrics.h"
 
 namespace spanmeter {
@@ -12,17 +13,27 @@ namespace {
 // as a rule, and service managers wait longer before they kill.
 constexpr int64_t kStopGraceNanos = 10 * kNanosPerSecond;
 
-// Stale series are out of sight at once; how soon their memory is free again follows their
-// lifetime.
-constexpr int64_t kMaxMaintenanceIntervalNanos = 5 * kNanosPerSecond;
-constexpr int64_t kMaintenancePerStaleDuration = 20;
+// The names of the settings in which the options differ although only a restart changes them.
+std::string RestartOnlyChanges(const Options& before, const Options& after) {
+  std::string names;
+  const auto check = [&names](bool same, const char* name) {
+    if (!same) names.append(names.empty() ? "" : ", ").append(name);
+  };
+  check(before.log.format == after.log.format, "log.format");
+  check(before.otlp_grpc == after.otlp_grpc, "otlp.grpc");
+  check(before.http == after.http, "http");
+  check(before.tenancy.enabled == after.tenancy.enabled, "tenancy.enabled");
+  return names;
+}
 
 }  // namespace
 
-App::App(const Options& options, const std::string& version)
-    : options_(options),
+App::App(const Options& options, std::string config_file, const std::string& version)
+    : config_file_(std::move(config_file)),
       logger_(options.log, &clock_),
-      generator_(std::string(kSingleTenant), options.generator, &clock_, &logger_, &metrics_) {
+      reload_metrics_(&clock_, &metrics_),
+      tenants_(options, &clock_, &logger_, &metrics_),
+      options_(options) {
   AddBuildInfo(version, &metrics_);
   AddProcessMetrics(&metrics_);
 }
@@ -30,21 +41,29 @@ App::App(const Options& options, const std::string& version)
 App::~App() { Stop(); }
 
 bool App::Start() {
-  LogRemarks();
+  Options options;
+  {
+    const MutexLock lock(&reload_mutex_);
+    options = options_;
+  }
+  LogRemarks(options);
   std::string error;
 
   // The start list. HTTP comes first, so that no span is acknowledged by a process that then finds
   // its second port taken; until the end of the list /-/ready says no.
   HttpContent content;
-  content.visit_generated = [this](SampleSink* sink) { return generator_.registry().Visit(sink); };
+  content.visit_generated = [this](const std::optional<std::string>& tenant, SampleSink* sink) {
+    return tenant ? tenants_.Visit(*tenant, sink) : tenants_.Visit(sink);
+  };
+  content.has_tenant = [this](const std::string& tenant) { return tenants_.Has(tenant); };
+  content.reload = [this] { return Reload(); };
   content.ready = [this] { return ready_.load(); };
-  http_ = HttpServer::Start(options_.http, content, &clock_, &logger_, &metrics_, &error);
+  http_ = HttpServer::Start(options.http, content, &clock_, &logger_, &metrics_, &error);
   if (http_ == nullptr) {
     logger_.Error("cannot start", {{"port", "http"}, {"error", error}});
     return false;
   }
-  grpc_ =
-      OtlpGrpcServer::Start(options_.otlp_grpc, &generator_, &clock_, &logger_, &metrics_, &error);
+  grpc_ = OtlpGrpcServer::Start(options.otlp_grpc, &tenants_, &clock_, &logger_, &metrics_, &error);
   if (grpc_ == nullptr) {
     logger_.Error("cannot start", {{"port", "otlp_grpc"}, {"error", error}});
     Stop();
@@ -56,7 +75,7 @@ bool App::Start() {
   logger_.Info("listening", {{"port", "http"}, {"address", http_->address()}});
   logger_.Info("listening", {{"port", "otlp_grpc"},
                              {"address", grpc_->address()},
-                             {"tls", options_.otlp_grpc.tls ? "on" : "off"}});
+                             {"tls", options.otlp_grpc.tls ? "on" : "off"}});
   return true;
 }
 
@@ -67,17 +86,44 @@ void App::Stop() {
   if (http_ != nullptr) http_->Stop();
 }
 
-void App::Maintain() { generator_.registry().Expire(); }
+std::string App::Reload() {
+  const MutexLock lock(&reload_mutex_);
+  ConfigResult config = LoadConfig(config_file_);
+  std::string problem = FormatProblems(config_file_, config.problems);
+  if (problem.empty()) {
+    const std::string fixed = RestartOnlyChanges(options_, config.options);
+    if (!fixed.empty()) {
+      problem = config_file_ + ": cannot change " + fixed +
+                " while running: restart spanmeter, or undo the change\n";
+    }
+  }
+  reload_metrics_.Count(problem.empty());
+  if (!problem.empty()) {
+    logger_.Error("cannot reload the configuration, the former one stays in force",
+                  {{"config", config_file_}, {"problems", problem}});
+    return problem;
+  }
 
-int64_t App::MaintenanceIntervalNanos() const {
-  return std::min(kMaxMaintenanceIntervalNanos,
-                  options_.generator.stale_duration / kMaintenancePerStaleDuration);
+  // From here on nothing can fail.
+  options_ = std::move(config.options);
+  logger_.SetLevel(options_.log.level);
+  std::string restarted;
+  for (const std::string& metric : tenants_.Reload(options_)) {
+    restarted.append(restarted.empty() ? "" : " ").append(metric);
+  }
+  logger_.Info("configuration reloaded", {{"config", config_file_}});
+  if (!restarted.empty()) {
+    logger_.Warn("metrics begin anew, because their labels or buckets changed",
+                 {{"metrics", restarted}});
+  }
+  LogRemarks(options_);
+  return "";
 }
 
 // Settings that are allowed, but perhaps not meant.
-void App::LogRemarks() const {
-  const GeneratorOptions& generator = options_.generator;
-  if (!generator.processors.span_metrics()) {
+void App::LogRemarks(const Options& options) const {
+  const GeneratorOptions& generator = options.generator;
+  if (!generator.processors.any()) {
     logger_.Warn("no metrics are generated, because generator.processors is empty");
   }
   if (generator.disable_collection) {

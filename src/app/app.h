@@ -9,20 +9,23 @@
 #include <string>
 
 #include "spanmeter/clock.h"
-#include "spanmeter/generator.h"
 #include "spanmeter/http_server.h"
 #include "spanmeter/log.h"
+#include "spanmeter/mutex.h"
 #include "spanmeter/options.h"
 #include "spanmeter/otlp_grpc_server.h"
 #include "spanmeter/self_metrics.h"
+#include "spanmeter/tenants.h"
+
+#include "app/reload_metrics.h"
 
 namespace spanmeter {
 
-// Used by one thread.
+// Used by one thread, but for Reload().
 class App {
  public:
-  // `options` must be valid; see ParseConfig().
-  App(const Options& options, const std::string& version);
+  // `options` must be valid; see ParseConfig(). They came from `config_file`, which Reload() reads.
+  App(const Options& options, std::string config_file, const std::string& version);
   // Stops if need be.
   ~App();
   App(const App&) = delete;
@@ -35,9 +38,13 @@ class App {
   // than once.
   void Stop();
 
-  // To be called every MaintenanceIntervalNanos() while running: removes stale series.
-  void Maintain();
-  int64_t MaintenanceIntervalNanos() const;
+  // Reads the configuration file anew and puts it in force, or nothing of it: returns what was
+  // wrong then, or an empty text. Thread-safe.
+  std::string Reload();
+
+  // To be called every MaintenanceIntervalNanos() while running: what is due without a request.
+  void Maintain() { tenants_.Maintain(); }
+  int64_t MaintenanceIntervalNanos() const { return tenants_.MaintenanceIntervalNanos(); }
 
   // "host:port" as bound. REQUIRES: Start() succeeded.
   std::string grpc_address() const { return grpc_->address(); }
@@ -46,14 +53,17 @@ class App {
   const Logger& logger() const { return logger_; }
 
  private:
-  void LogRemarks() const;
+  void LogRemarks(const Options& options) const;
 
-  const Options options_;
+  const std::string config_file_;
   // In the order of their dependencies: each may use those above it.
   const SystemClock clock_;
-  const Logger logger_;
+  Logger logger_;
   SelfMetrics metrics_;
-  Generator generator_;
+  ReloadMetrics reload_metrics_;
+  Tenants tenants_;
+  Mutex reload_mutex_;
+  Options options_ GUARDED_BY(reload_mutex_);
   std::atomic<bool> ready_{false};
   std::unique_ptr<HttpServer> http_;
   std::unique_ptr<OtlpGrpcServer> grpc_;

@@ -86,7 +86,7 @@ std::string HelpText() {
       "\n"
       "Exit status: 0 after a stop by SIGTERM or SIGINT, 1 when it cannot start, 2 for wrong "
       "flags.\n"
-      "A second signal ends the process at once.\n";
+      "A second signal ends the process at once. SIGHUP reloads the configuration.\n";
   return text;
 }
 

@@ -34,12 +34,14 @@ void TuneMalloc() {
   mallopt(M_TOP_PAD, 1 << 20);  // the heap grows in steps that spare system calls
 }
 
-// The signals that ask for a stop. Blocked in every thread, taken by WaitForStop() alone.
-sigset_t BlockStopSignals() {
+// The signals that ask for a stop or a reload. Blocked in every thread, taken by WaitForSignal()
+// alone.
+sigset_t BlockSignals() {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   // A peer that goes away while it is being answered is an error of that write, not of the process.
   signal(SIGPIPE, SIG_IGN);
@@ -47,7 +49,7 @@ sigset_t BlockStopSignals() {
 }
 
 // Returns the signal that arrived within `nanos`, or 0.
-int WaitForStop(const sigset_t& signals, int64_t nanos) {
+int WaitForSignal(const sigset_t& signals, int64_t nanos) {
   const timespec timeout = {nanos / kNanosPerSecond, nanos % kNanosPerSecond};
   const int signal_number = sigtimedwait(&signals, nullptr, &timeout);
   return signal_number < 0 ? 0 : signal_number;  // EAGAIN: time is over; EINTR: was suspended
@@ -55,9 +57,9 @@ int WaitForStop(const sigset_t& signals, int64_t nanos) {
 
 int Run(const Options& options, const std::string& config_file) {
   TuneMalloc();
-  const sigset_t signals = BlockStopSignals();  // before there are other threads
+  const sigset_t signals = BlockSignals();  // before there are other threads
 
-  App app(options, SPANMETER_VERSION);
+  App app(options, config_file, SPANMETER_VERSION);
   app.logger().Info("starting", {{"version", SPANMETER_VERSION}, {"config", config_file}});
   if (!app.Start()) return kExitCannotStart;
   if (isatty(STDOUT_FILENO) != 0) {
@@ -67,13 +69,15 @@ int Run(const Options& options, const std::string& config_file) {
   }
 
   int signal_number = 0;
-  while (signal_number == 0) {
-    signal_number = WaitForStop(signals, app.MaintenanceIntervalNanos());
-    if (signal_number == 0) app.Maintain();
+  while (signal_number != SIGTERM && signal_number != SIGINT) {
+    signal_number = WaitForSignal(signals, app.MaintenanceIntervalNanos());
+    if (signal_number == SIGHUP) app.Reload();
+    app.Maintain();
   }
 
   app.logger().Info("stopping", {{"signal", signal_number == SIGINT ? "SIGINT" : "SIGTERM"}});
-  // Whoever cannot wait for the requests in flight sends a second signal.
+  // Whoever cannot wait for the requests in flight sends a second signal. A reload comes too late.
+  signal(SIGHUP, SIG_IGN);
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
   app.Stop();
   app.logger().Info("stopped");

@@ -1,10 +1,10 @@
 #include "spanmeter/generator.h"
 
+#include <algorithm>
 #include <utility>
 
-#include "spanmeter/span_metrics.h"
-
 #include "generator/generator_metrics.h"
+#include "generator/generator_state.h"
 
 namespace spanmeter {
 
@@ -12,6 +12,11 @@ namespace {
 
 // More sessions than requests run at the same time are never idle; a burst's are let go.
 constexpr size_t kMaxIdleSessions = 64;
+
+// Stale series are out of sight at once; how soon their memory is free again follows their
+// lifetime.
+constexpr int64_t kMaxExpiryIntervalNanos = 5 * kNanosPerSecond;
+constexpr int64_t kExpiriesPerStaleDuration = 20;
 
 // The tenant's own label is one of the external labels, and wins over a configured one.
 GeneratorOptions WithTenantLabel(GeneratorOptions options, const std::string& tenant) {
@@ -24,21 +29,31 @@ GeneratorOptions WithTenantLabel(GeneratorOptions options, const std::string& te
 }  // namespace
 
 Generator::Generator(std::string tenant, const GeneratorOptions& options, const Clock* clock,
-                     const Logger* logger, SelfMetrics* metrics)
+                     const Logger* logger)
     : tenant_(std::move(tenant)),
-      options_(WithTenantLabel(options, tenant_)),
       clock_(clock),
-      registry_(options_, clock) {
-  if (options_.processors.span_metrics()) {
-    processors_.push_back(NewSpanMetrics(options_, &attributes_, &registry_));
-  }
-  metrics_ =
-      std::make_unique<Metrics>(tenant_, processors_, options_, &registry_, clock, logger, metrics);
-}
+      metrics_(std::make_unique<GeneratorMetrics>(tenant_, clock, logger)),
+      last_request_nanos_(clock->MonotonicNanos()),
+      state_(std::make_shared<GeneratorState>(WithTenantLabel(options, tenant_), clock, nullptr,
+                                              metrics_.get())) {}
 
 Generator::~Generator() = default;
 
+std::shared_ptr<GeneratorState> Generator::state() const {
+  const MutexLock lock(&mutex_);
+  return state_;
+}
+
+GeneratorOptions Generator::options() const { return state()->options; }
+
+std::shared_ptr<Registry> Generator::registry() const {
+  const std::shared_ptr<GeneratorState> current = state();
+  return {current, &current->registry};
+}
+
 std::unique_ptr<GeneratorSession> Generator::BorrowSession() {
+  last_request_nanos_.store(clock_->MonotonicNanos(), std::memory_order_relaxed);
+  std::shared_ptr<GeneratorState> current;
   {
     const MutexLock lock(&mutex_);
     if (!idle_sessions_.empty()) {
@@ -46,18 +61,59 @@ std::unique_ptr<GeneratorSession> Generator::BorrowSession() {
       idle_sessions_.pop_back();
       return session;
     }
+    current = state_;
   }
-  return std::unique_ptr<GeneratorSession>(new GeneratorSession(this));
+  return std::unique_ptr<GeneratorSession>(new GeneratorSession(this, std::move(current)));
 }
 
 void Generator::ReturnSession(std::unique_ptr<GeneratorSession> session) {
   const MutexLock lock(&mutex_);
-  if (idle_sessions_.size() < kMaxIdleSessions) idle_sessions_.push_back(std::move(session));
+  // A session of a former state would bring it back into use. It is freed outside of the lock.
+  if (session->state_ == state_ && idle_sessions_.size() < kMaxIdleSessions) {
+    idle_sessions_.push_back(std::move(session));
+  }
 }
 
 void Generator::CountSkipped(const GeneratorSession::Received& received) {
   metrics_->CountReceived(received, 0);
-  metrics_->spans_skipped->Increment(static_cast<double>(received.spans));
+  metrics_->CountSkipped(received.spans);
+}
+
+std::vector<std::string> Generator::Reload(const GeneratorOptions& options) {
+  const std::shared_ptr<GeneratorState> previous = state();
+  GeneratorOptions complete = WithTenantLabel(options, tenant_);
+  if (complete == previous->options) return {};
+  auto next =
+      std::make_shared<GeneratorState>(std::move(complete), clock_, previous.get(), metrics_.get());
+  // Before there are new series: the places of those that end must be free.
+  std::vector<std::string> ended = next->registry.EndOtherFamilies();
+  next_expiry_nanos_ = 0;
+  std::vector<std::unique_ptr<GeneratorSession>> sessions;
+  const MutexLock lock(&mutex_);
+  state_ = std::move(next);
+  sessions.swap(idle_sessions_);
+  return ended;
+}
+
+void Generator::Maintain() {
+  const std::shared_ptr<GeneratorState> current = state();
+  for (const auto& processor : current->processors) processor->Maintain();
+  const int64_t now = clock_->MonotonicNanos();
+  if (now < next_expiry_nanos_) return;
+  next_expiry_nanos_ = now + std::min(kMaxExpiryIntervalNanos,
+                                      current->options.stale_duration / kExpiriesPerStaleDuration);
+  current->registry.Expire();
+}
+
+bool Generator::IsIdle() const {
+  const std::shared_ptr<GeneratorState> current = state();
+  return clock_->MonotonicNanos() - last_request_nanos_.load(std::memory_order_relaxed) >=
+             current->options.stale_duration &&
+         current->registry.GetStats().active_series == 0;
+}
+
+void Generator::AppendMetrics(std::vector<prometheus::MetricFamily>* families) const {
+  metrics_->Append(*state(), families);
 }
 
 }  // namespace spanmeter

@@ -2,140 +2,163 @@
 
 #include <utility>
 
-#include <prometheus/registry.h>
+#include "generator/generator_state.h"
 
 namespace spanmeter {
 
 namespace {
+
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Labels = std::vector<prometheus::ClientMetric::Label>;
 
 constexpr int64_t kLogIntervalNanos = 60 * kNanosPerSecond;
 
 // The value of the `processor` label where a span is lost to all of them.
 constexpr const char* kAllProcessors = "all";
 
-prometheus::Counter* AddCounter(SelfMetrics* self, const char* name, const char* help,
-                                const prometheus::Labels& labels) {
-  return &prometheus::BuildCounter().Name(name).Help(help).Register(self->registry()).Add(labels);
+// What each processor can discard a span for; the rest happens before there are processors.
+constexpr std::array kProcessorReasons = {DiscardReason::kFiltered, DiscardReason::kInvalidUtf8,
+                                          DiscardReason::kRelabeled};
+
+// Appends families of one series each, all with the label `tenant`; the collection merges those of
+// one name.
+class FamilyAppender {
+ public:
+  FamilyAppender(const std::string& tenant, std::vector<MetricFamily>* families)
+      : tenant_(tenant), families_(families) {}
+
+  void Counter(std::string_view name, std::string_view help, double value, Labels labels = {}) {
+    Append(name, help, MetricType::Counter, value, std::move(labels));
+  }
+  void Gauge(std::string_view name, std::string_view help, double value, Labels labels = {}) {
+    Append(name, help, MetricType::Gauge, value, std::move(labels));
+  }
+
+ private:
+  void Append(std::string_view name, std::string_view help, MetricType type, double value,
+              Labels labels) {
+    labels.push_back({"tenant", tenant_});
+    prometheus::ClientMetric metric;
+    metric.label = std::move(labels);
+    (type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
+    families_->push_back({std::string(name), std::string(help), type, {std::move(metric)}});
+  }
+
+  const std::string& tenant_;
+  std::vector<MetricFamily>* const families_;
+};
+
+double Load(const std::atomic<uint64_t>& counter) {
+  return static_cast<double>(counter.load(std::memory_order_relaxed));
 }
 
-prometheus::Counter* AddDiscarded(SelfMetrics* self, const std::string& tenant,
-                                  std::string_view processor, DiscardReason reason) {
-  return AddCounter(self, "spanmeter_spans_discarded_total",
-                    "Spans that were not turned into series, by reason and processor.",
-                    {{"tenant", tenant},
-                     {"processor", std::string(processor)},
-                     {"reason", std::string(DiscardReasonName(reason))}});
+void Add(uint64_t increment, std::atomic<uint64_t>* counter) {
+  if (increment != 0) counter->fetch_add(increment, std::memory_order_relaxed);
 }
 
-void AppendValue(const char* name, const char* help, prometheus::MetricType type, double value,
-                 const std::string& tenant, std::vector<prometheus::MetricFamily>* families) {
-  prometheus::ClientMetric metric;
-  metric.label.push_back({"tenant", tenant});
-  (type == prometheus::MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
-  families->push_back({name, help, type, {std::move(metric)}});
+void AppendDiscarded(const std::string& processor, DiscardReason reason, double value,
+                     FamilyAppender* appender) {
+  appender->Counter("spanmeter_spans_discarded_total",
+                    "Spans that were not turned into series, by reason and processor.", value,
+                    {{"processor", processor}, {"reason", std::string(DiscardReasonName(reason))}});
 }
 
-void CollectRegistry(const Registry& registry, const GeneratorOptions& options,
-                     const std::string& tenant, std::vector<prometheus::MetricFamily>* families) {
+void AppendLabels(const std::vector<LabelStats>& labels, FamilyAppender* appender) {
+  for (const LabelStats& label : labels) {
+    const Labels name = {{"label", label.name}};
+    appender->Gauge("spanmeter_registry_label_values",
+                    "Distinct values of a label that are alive, while there is a limit on them.",
+                    static_cast<double>(label.values), name);
+    appender->Gauge("spanmeter_registry_label_values_demand_estimate",
+                    "About how many values of a label there would be without the limit.",
+                    static_cast<double>(label.demand), name);
+    appender->Counter("spanmeter_registry_label_values_limited_total",
+                      "Values of a label that were replaced by __cardinality_overflow__.",
+                      static_cast<double>(label.refusals), name);
+  }
+}
+
+void AppendRegistry(const Registry& registry, const GeneratorOptions& options,
+                    FamilyAppender* appender) {
   const RegistryStats stats = registry.GetStats();
-  const auto append = [&](prometheus::MetricType type, const char* name, uint64_t value,
-                          const char* help) {
-    AppendValue(name, help, type, static_cast<double>(value), tenant, families);
+  const auto gauge = [&](const char* name, uint64_t value, const char* help) {
+    appender->Gauge(name, help, static_cast<double>(value));
   };
-  using enum prometheus::MetricType;
-  append(Gauge, "spanmeter_registry_active_series", stats.active_series,
-         "Series that are alive, overflow series left out.");
-  append(Gauge, "spanmeter_registry_active_entities", stats.active_entities,
-         "Distinct label sets that are alive.");
-  append(Gauge, "spanmeter_registry_max_active_series", options.max_active_series,
-         "Configured limit of series, 0 when there is none.");
-  append(Gauge, "spanmeter_registry_max_active_entities", options.max_active_entities,
-         "Configured limit of label sets, 0 when there is none.");
-  append(Gauge, "spanmeter_registry_active_series_demand_estimate", stats.series_demand,
-         "About how many series there would be without limits.");
-  append(Gauge, "spanmeter_registry_active_entities_demand_estimate", stats.entity_demand,
-         "About how many label sets there would be without limits.");
-  append(Counter, "spanmeter_registry_series_created_total", stats.series_created,
-         "Series that were born.");
-  append(Counter, "spanmeter_registry_series_expired_total", stats.series_expired,
-         "Series that were removed because nothing updated them for stale_duration.");
-  append(Counter, "spanmeter_registry_updates_limited_total", stats.updates_limited,
-         "Updates that a limit sent to an overflow series or, for info metrics, left out.");
+  const auto counter = [&](const char* name, uint64_t value, const char* help) {
+    appender->Counter(name, help, static_cast<double>(value));
+  };
+  gauge("spanmeter_registry_active_series", stats.active_series,
+        "Series that are alive, overflow series left out.");
+  gauge("spanmeter_registry_active_entities", stats.active_entities,
+        "Distinct label sets that are alive.");
+  gauge("spanmeter_registry_max_active_series", options.max_active_series,
+        "Configured limit of series, 0 when there is none.");
+  gauge("spanmeter_registry_max_active_entities", options.max_active_entities,
+        "Configured limit of label sets, 0 when there is none.");
+  gauge("spanmeter_registry_max_label_values", options.max_cardinality_per_label,
+        "Configured limit of values of each label, 0 when there is none.");
+  gauge("spanmeter_registry_active_series_demand_estimate", stats.series_demand,
+        "About how many series there would be without limits.");
+  gauge("spanmeter_registry_active_entities_demand_estimate", stats.entity_demand,
+        "About how many label sets there would be without limits.");
+  counter("spanmeter_registry_series_created_total", stats.series_created,
+          "Series that were born.");
+  counter("spanmeter_registry_series_expired_total", stats.series_expired,
+          "Series that were removed because nothing updated them for stale_duration, or because a "
+          "reload changed their labels or buckets.");
+  counter("spanmeter_registry_updates_limited_total", stats.updates_limited,
+          "Updates that a limit sent to an overflow series or, for info metrics, left out.");
+  AppendLabels(stats.labels, appender);
 }
 
 }  // namespace
 
-Generator::Metrics::Metrics(const std::string& tenant,
-                            const std::vector<std::unique_ptr<Processor>>& processors,
-                            const GeneratorOptions& options, const Registry* registry,
-                            const Clock* clock, const Logger* logger, SelfMetrics* self)
-    : tenant_(tenant),
-      max_span_multiplier_(options.max_span_multiplier),
+GeneratorMetrics::GeneratorMetrics(std::string tenant, const Clock* clock, const Logger* logger)
+    : tenant_(std::move(tenant)),
       logger_(logger),
       outside_throttle_(clock, kLogIntervalNanos),
-      multiplier_throttle_(clock, kLogIntervalNanos) {
-  spans_received_ = AddCounter(self, "spanmeter_spans_received_total",
-                               "Spans in requests that were accepted.", {{"tenant", tenant}});
-  bytes_received_ =
-      AddCounter(self, "spanmeter_bytes_received_total",
-                 "Bytes of requests that were accepted, uncompressed.", {{"tenant", tenant}});
-  spans_skipped = AddCounter(self, "spanmeter_spans_skipped_total",
-                             "Spans whose sender asked with no-generate-metrics not to count them.",
-                             {{"tenant", tenant}});
-  outside_time_range_ =
-      AddDiscarded(self, tenant, kAllProcessors, DiscardReason::kOutsideTimeRange);
-  invalid_id_ = AddDiscarded(self, tenant, kAllProcessors, DiscardReason::kInvalidId);
-  for (const auto& processor : processors) {
-    ForProcessor& mine = processors_.emplace_back();
-    mine.name = processor->name();
-    mine.discarded.fill(nullptr);
-    for (const DiscardReason reason : {DiscardReason::kFiltered, DiscardReason::kInvalidUtf8}) {
-      mine.discarded[static_cast<size_t>(reason)] = AddDiscarded(self, tenant, mine.name, reason);
-    }
-    mine.multipliers_rejected =
-        AddCounter(self, "spanmeter_span_multipliers_rejected_total",
-                   "Span multipliers above max_span_multiplier, which were not believed.",
-                   {{"tenant", tenant}, {"processor", mine.name}});
+      multiplier_throttle_(clock, kLogIntervalNanos) {}
+
+ProcessorMetrics* GeneratorMetrics::ForProcessor(std::string_view name) {
+  const MutexLock lock(&mutex_);
+  for (const auto& processor : processors_) {
+    if (processor->name == name) return processor.get();
   }
-  self->AddCollector([registry, options, tenant](std::vector<prometheus::MetricFamily>* families) {
-    CollectRegistry(*registry, options, tenant, families);
-  });
+  processors_.push_back(std::make_unique<ProcessorMetrics>());
+  processors_.back()->name = name;
+  return processors_.back().get();
 }
 
-void Generator::Metrics::CountReceived(const GeneratorSession::Received& received,
-                                       uint64_t outside) {
-  spans_received_->Increment(static_cast<double>(received.spans));
-  bytes_received_->Increment(static_cast<double>(received.bytes));
-  if (received.invalid_ids != 0) {
-    invalid_id_->Increment(static_cast<double>(received.invalid_ids));
-  }
-  recent_spans_.fetch_add(received.spans, std::memory_order_relaxed);
+void GeneratorMetrics::CountReceived(const GeneratorSession::Received& received, uint64_t outside) {
+  Add(received.spans, &spans_);
+  Add(received.bytes, &bytes_);
+  Add(received.invalid_ids, &invalid_ids_);
+  Add(received.spans, &recent_spans_);
   if (outside == 0) return;
-  outside_time_range_->Increment(static_cast<double>(outside));
-  recent_outside_.fetch_add(outside, std::memory_order_relaxed);
+  Add(outside, &outside_time_range_);
+  Add(outside, &recent_outside_);
   WarnWhenManyAreOutside();
 }
 
-void Generator::Metrics::CountProcessed(size_t processor, const ProcessorCounts& counts) {
-  const ForProcessor& mine = processors_[processor];
+void GeneratorMetrics::CountProcessed(const ProcessorCounts& counts, double max_span_multiplier,
+                                      ProcessorMetrics* processor) {
   for (size_t reason = 0; reason < kDiscardReasons; ++reason) {
-    if (counts.discarded[reason] != 0 && mine.discarded[reason] != nullptr) {
-      mine.discarded[reason]->Increment(static_cast<double>(counts.discarded[reason]));
-    }
+    Add(counts.discarded[reason], &processor->discarded[reason]);
   }
   if (counts.multipliers_rejected == 0) return;
-  mine.multipliers_rejected->Increment(static_cast<double>(counts.multipliers_rejected));
+  Add(counts.multipliers_rejected, &processor->multipliers_rejected);
   uint64_t suppressed;
   if (multiplier_throttle_.Allow(&suppressed)) {
     logger_->Warn("span multipliers above max_span_multiplier were not believed",
                   {{"tenant", tenant_},
-                   {"processor", mine.name},
-                   {"max_span_multiplier", std::to_string(max_span_multiplier_)},
+                   {"processor", processor->name},
+                   {"max_span_multiplier", std::to_string(max_span_multiplier)},
                    {"more_requests", suppressed}});
   }
 }
 
-void Generator::Metrics::WarnWhenManyAreOutside() {
+void GeneratorMetrics::WarnWhenManyAreOutside() {
   uint64_t suppressed;
   if (!outside_throttle_.Allow(&suppressed)) return;
   const uint64_t spans = recent_spans_.exchange(0, std::memory_order_relaxed);
@@ -146,6 +169,47 @@ void Generator::Metrics::WarnWhenManyAreOutside() {
       "spans end outside of ingestion_time_range_slack and are not counted: check the senders' "
       "clocks and how long they hold spans back, or raise the option",
       {{"tenant", tenant_}, {"spans", spans}, {"outside", outside}});
+}
+
+void GeneratorMetrics::Append(const GeneratorState& state,
+                              std::vector<MetricFamily>* families) const {
+  FamilyAppender appender(tenant_, families);
+  appender.Counter("spanmeter_spans_received_total", "Spans in requests that were accepted.",
+                   Load(spans_));
+  appender.Counter("spanmeter_bytes_received_total",
+                   "Bytes of requests that were accepted, uncompressed.", Load(bytes_));
+  appender.Counter("spanmeter_spans_skipped_total",
+                   "Spans whose sender asked with no-generate-metrics not to count them.",
+                   Load(skipped_));
+  AppendDiscarded(kAllProcessors, DiscardReason::kOutsideTimeRange, Load(outside_time_range_),
+                  &appender);
+  AppendDiscarded(kAllProcessors, DiscardReason::kInvalidId, Load(invalid_ids_), &appender);
+  {
+    const MutexLock lock(&mutex_);
+    for (const auto& processor : processors_) {
+      for (const DiscardReason reason : kProcessorReasons) {
+        AppendDiscarded(processor->name, reason,
+                        Load(processor->discarded[static_cast<size_t>(reason)]), &appender);
+      }
+      appender.Counter("spanmeter_span_multipliers_rejected_total",
+                       "Span multipliers above max_span_multiplier, which were not believed.",
+                       Load(processor->multipliers_rejected), {{"processor", processor->name}});
+    }
+  }
+  AppendRegistry(state.registry, state.options, &appender);
+  for (const auto& processor : state.processors) {
+    for (const ProcessorStat& stat : processor->Stats()) {
+      Labels labels;
+      if (!stat.label_name.empty()) {
+        labels.push_back({std::string(stat.label_name), std::string(stat.label_value)});
+      }
+      if (stat.is_counter) {
+        appender.Counter(stat.name, stat.help, stat.value, std::move(labels));
+      } else {
+        appender.Gauge(stat.name, stat.help, stat.value, std::move(labels));
+      }
+    }
+  }
 }
 
 }  // namespace spanmeter

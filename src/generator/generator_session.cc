@@ -1,16 +1,22 @@
+#include <utility>
+
 #include "spanmeter/generator.h"
 
 #include "generator/generator_metrics.h"
+#include "generator/generator_state.h"
 
 namespace spanmeter {
 
-GeneratorSession::GeneratorSession(Generator* generator) : generator_(generator) {
-  for (const auto& processor : generator->processors_) {
+GeneratorSession::GeneratorSession(Generator* generator, std::shared_ptr<GeneratorState> state)
+    : generator_(generator), state_(std::move(state)) {
+  for (const auto& processor : state_->processors) {
     processors_.push_back(processor->NewSession());
   }
 }
 
 GeneratorSession::~GeneratorSession() = default;
+
+const AttributeIndex& GeneratorSession::attributes() const { return state_->attributes; }
 
 void GeneratorSession::StartRequest() {
   wall_nanos_ = generator_->clock_->WallNanos();
@@ -52,7 +58,7 @@ void GeneratorSession::Span(const SpanView& span) {
 }
 
 bool GeneratorSession::OutsideTimeRange(uint64_t end_time_unix_nano) const {
-  const auto slack = static_cast<uint64_t>(generator_->options_.ingestion_time_range_slack);
+  const auto slack = static_cast<uint64_t>(state_->options.ingestion_time_range_slack);
   if (slack == 0) return false;
   const auto now = static_cast<uint64_t>(wall_nanos_);
   const uint64_t distance =
@@ -67,7 +73,9 @@ void GeneratorSession::Commit(const Received& received) {
 
 void GeneratorSession::CommitProcessors() {
   for (size_t i = 0; i < processors_.size(); ++i) {
-    generator_->metrics_->CountProcessed(i, processors_[i]->Commit());
+    generator_->metrics_->CountProcessed(processors_[i]->Commit(),
+                                         state_->options.max_span_multiplier,
+                                         state_->processor_metrics[i]);
   }
 }
 

@@ -42,6 +42,17 @@ class Place {
   const bool ok_;
 };
 
+// The decoded value of the first query parameter with this name.
+std::optional<std::string> QueryParameter(const mg_request_info& info, const char* name) {
+  if (info.query_string == nullptr) return std::nullopt;
+  const std::string_view query = info.query_string;
+  std::string value(query.size() + 1, '\0');  // decoding never makes it longer
+  const int size = mg_get_var(query.data(), query.size(), name, value.data(), value.size());
+  if (size < 0) return std::nullopt;
+  value.resize(static_cast<size_t>(size));
+  return value;
+}
+
 bool OnlyReads(std::string_view method) { return method == "GET" || method == "HEAD"; }
 
 // CivetWeb reads so many header fields and passes over the others, which may say that there is a
@@ -226,18 +237,19 @@ int CivetWebServer::Handle(mg_connection* conn) {
 }
 
 void CivetWebServer::Answer(const mg_connection* conn, std::string_view path, Reply* reply) {
-  enum class Target : uint8_t { kScrape, kHealthy, kReady, kPage, kStyle };
+  enum class Target : uint8_t { kScrape, kHealthy, kReady, kReload, kPage, kStyle };
   struct Route {
     std::string_view path;
     Target target;
     ScrapePath scrape_path = ScrapePath::kMetrics;
   };
-  static constexpr std::array<Route, 7> kRoutes = {{
+  static constexpr std::array<Route, 8> kRoutes = {{
       {"/metrics", Target::kScrape, ScrapePath::kMetrics},
       {"/metrics/generated", Target::kScrape, ScrapePath::kGenerated},
       {"/metrics/self", Target::kScrape, ScrapePath::kSelf},
       {"/-/healthy", Target::kHealthy},
       {"/-/ready", Target::kReady},
+      {"/-/reload", Target::kReload},
       {"/", Target::kPage},
       {"/style.css", Target::kStyle},
   }};
@@ -252,9 +264,11 @@ void CivetWebServer::Answer(const mg_connection* conn, std::string_view path, Re
     reply->Send(head, "not found\n");
     return;
   }
-  if (!OnlyReads(mg_get_request_info(conn)->request_method)) {
+  const std::string_view method = mg_get_request_info(conn)->request_method;
+  const bool changes = found->target == Target::kReload;
+  if (changes ? method != "POST" : !OnlyReads(method)) {
     head.status = 405;
-    head.headers = "Allow: GET, HEAD\r\n";
+    head.headers = changes ? "Allow: POST\r\n" : "Allow: GET, HEAD\r\n";
     reply->Send(head, "method not allowed\n");
     return;
   }
@@ -271,6 +285,9 @@ void CivetWebServer::Answer(const mg_connection* conn, std::string_view path, Re
       reply->Send(head, ready ? "ready\n" : "not ready\n");
       break;
     }
+    case Target::kReload:
+      Reload(conn, reply);
+      break;
     case Target::kPage:
       head.content_type = "text/html; charset=utf-8";
       reply->Send(head, kIndexHtml);
@@ -286,6 +303,13 @@ void CivetWebServer::Scrape(const mg_connection* conn, ScrapePath path, Reply* r
   const mg_request_info& info = *mg_get_request_info(conn);
   const Negotiated negotiated =
       Negotiate(JoinedHeader(info, "Accept"), JoinedHeader(info, "Accept-Encoding"));
+  const std::optional<std::string> tenant = QueryParameter(info, "tenant");
+  if (tenant.has_value() && (path == ScrapePath::kSelf || !content_.has_tenant(*tenant))) {
+    ReplyHead head;
+    head.status = 404;
+    reply->Send(head, "no such tenant\n");
+    return;
+  }
   const Place place(&scrapes_, limits_.scrapes);
   uint64_t suppressed = 0;
   if (!place.ok()) {
@@ -302,7 +326,7 @@ void CivetWebServer::Scrape(const mg_connection* conn, ScrapePath path, Reply* r
   }
 
   const int64_t begin = clock_->MonotonicNanos();
-  const bool success = SendScrape(path, negotiated, reply);
+  const bool success = SendScrape(path, tenant, negotiated, reply);
   const int64_t nanos = clock_->MonotonicNanos() - begin;
   http_metrics_.CountScrape(path, negotiated.format,
                             success ? ScrapeResult::kSuccess : ScrapeResult::kAborted);
@@ -318,7 +342,26 @@ void CivetWebServer::Scrape(const mg_connection* conn, ScrapePath path, Reply* r
   }
 }
 
-bool CivetWebServer::SendScrape(ScrapePath path, const Negotiated& negotiated, Reply* reply) {
+void CivetWebServer::Reload(const mg_connection* conn, Reply* reply) {
+  ReplyHead head;
+  if (!options_.enable_lifecycle) {
+    head.status = 403;
+    reply->Send(head, "reloading by HTTP is off: set http.enable_lifecycle, or send SIGHUP\n");
+    return;
+  }
+  // A page of another site can make a browser send a POST, but not with a header field of its own.
+  if (mg_get_header(conn, "X-Requested-With") == nullptr) {
+    head.status = 403;
+    reply->Send(head, "the header field X-Requested-With is missing: send it with any value\n");
+    return;
+  }
+  const std::string problem = content_.reload();
+  if (!problem.empty()) head.status = 500;
+  reply->Send(head, problem.empty() ? "reloaded\n" : problem);
+}
+
+bool CivetWebServer::SendScrape(ScrapePath path, const std::optional<std::string>& tenant,
+                                const Negotiated& negotiated, Reply* reply) {
   ReplyHead head;
   head.content_type = ContentType(negotiated.format);
   head.headers = "Vary: Accept, Accept-Encoding\r\n";
@@ -332,9 +375,11 @@ bool CivetWebServer::SendScrape(ScrapePath path, const Negotiated& negotiated, R
   options.created = options_.openmetrics_created;
   const std::unique_ptr<Encoder> encoder =
       NewEncoder(options, [reply](std::string_view chunk) { return reply->WriteChunk(chunk); });
-  if (path != ScrapePath::kSelf && !content_.visit_generated(encoder.get())) return false;
-  // Collected last, so that they tell what presenting the others has changed.
-  if (path != ScrapePath::kGenerated && !VisitFamilies(metrics_->Collect(), encoder.get())) {
+  if (path != ScrapePath::kSelf && !content_.visit_generated(tenant, encoder.get())) return false;
+  // Collected last, so that they tell what presenting the others has changed. They are not one
+  // tenant's.
+  if (path != ScrapePath::kGenerated && !tenant.has_value() &&
+      !VisitFamilies(metrics_->Collect(), encoder.get())) {
     return false;
   }
   return encoder->Finish() && reply->FinishStream();

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <semaphore>
 #include <string>
 #include <string_view>
@@ -70,7 +71,9 @@ class CivetWebServer final : public HttpServer {
   int64_t Deadline() const { return clock_->MonotonicNanos() + limits_.answer_nanos; }
   void Answer(const mg_connection* conn, std::string_view path, Reply* reply);
   void Scrape(const mg_connection* conn, ScrapePath path, Reply* reply);
-  bool SendScrape(ScrapePath path, const Negotiated& negotiated, Reply* reply);
+  bool SendScrape(ScrapePath path, const std::optional<std::string>& tenant,
+                  const Negotiated& negotiated, Reply* reply);
+  void Reload(const mg_connection* conn, Reply* reply);
   void Log(std::string_view message);
 
   const HttpOptions options_;

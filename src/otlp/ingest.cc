@@ -153,8 +153,8 @@ class Ingest::SessionLease {
   std::unique_ptr<GeneratorSession> session_;
 };
 
-Ingest::Ingest(const IngestLimits& limits, Generator* generator, prometheus::Gauge* in_flight_bytes)
-    : limits_(limits), generator_(generator), in_flight_gauge_(in_flight_bytes) {}
+Ingest::Ingest(const IngestLimits& limits, Tenants* tenants, prometheus::Gauge* in_flight_bytes)
+    : limits_(limits), tenants_(tenants), in_flight_gauge_(in_flight_bytes) {}
 
 Ingest::~Ingest() = default;
 
@@ -162,6 +162,12 @@ IngestReply Ingest::Handle(const IngestRequest& request) {
   uint64_t size = 0;
   for (const std::string_view part : request.parts) size += part.size();
   if (size > limits_.max_message_size) return TooLarge("the request");
+  const Tenants::Found tenant = tenants_->Find(request.tenants);
+  if (tenant.refusal != Tenants::Refusal::kNone) {
+    return {tenant.refusal == Tenants::Refusal::kTooMany ? IngestCode::kTooManyTenants
+                                                         : IngestCode::kUnauthenticated,
+            tenant.message, 0};
+  }
 
   const bool gzip = Edge<2>(request.parts, false).view() == kGzipMagic;
   const uint64_t room =
@@ -200,18 +206,18 @@ IngestReply Ingest::Handle(const IngestRequest& request) {
     }
     message = {inflated, inflated_size};
   }
-  return HandleMessage(message, request, &scratch->decode);
+  return HandleMessage(message, request, tenant.generator.get(), &scratch->decode);
 }
 
 IngestReply Ingest::HandleMessage(std::string_view message, const IngestRequest& request,
-                                  DecodeScratch* scratch) {
-  const SessionLease session(generator_);
+                                  Generator* generator, DecodeScratch* scratch) {
+  const SessionLease session(generator);
   NullVisitor null_visitor;
   SpanVisitor* const visitor =
       request.generate_metrics ? static_cast<SpanVisitor*>(session.get()) : &null_visitor;
 
   session->StartRequest();
-  const DecodeResult result = DecodeTraces(message, generator_->attributes(), scratch, visitor);
+  const DecodeResult result = DecodeTraces(message, session->attributes(), scratch, visitor);
   if (!result.ok) return Malformed("cannot decode the request: " + result.error);
   // A client that has given up sends the spans again.
   if (request.given_up()) {
@@ -220,13 +226,13 @@ IngestReply Ingest::HandleMessage(std::string_view message, const IngestRequest&
 
   const GeneratorSession::Received received = {result.spans, result.invalid_ids, message.size()};
   if (!request.generate_metrics) {
-    generator_->CountSkipped(received);
+    generator->CountSkipped(received);
   } else {
     if (session->too_large()) {
       // Slow path: more updates than are kept at once. Now that the request is known to be valid
       // they may be applied as they come.
       session->StartValidRequest();
-      DecodeTraces(message, generator_->attributes(), scratch, visitor);
+      DecodeTraces(message, session->attributes(), scratch, visitor);
     }
     session->Commit(received);
   }

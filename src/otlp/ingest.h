@@ -16,6 +16,7 @@
 
 #include "spanmeter/generator.h"
 #include "spanmeter/mutex.h"
+#include "spanmeter/tenants.h"
 
 #include "otlp/decoder.h"
 
@@ -31,6 +32,10 @@ enum class IngestCode : uint8_t {
   kTooLarge,    // never acceptable: over max_message_size
   kOverloaded,  // over max_in_flight: to be sent again later
   kCancelled,   // the client had given up before it was counted
+  // The request names no tenant, or what it names cannot be one.
+  kUnauthenticated,
+  // Never acceptable as long as there are so many others: no place for the tenant.
+  kTooManyTenants,
 };
 
 struct IngestReply {
@@ -44,6 +49,8 @@ struct IngestReply {
 struct IngestRequest {
   // The message, as received: its parts in order. A gzip stream is recognised by its first bytes.
   std::span<const std::string_view> parts;
+  // What the request says about its tenant, under each header field for it.
+  std::vector<std::string_view> tenants;
   // False: the client asked that the spans be taken but not turned into metrics.
   bool generate_metrics = true;
   // Says whether the client has given up. Asked once, before anything is counted.
@@ -61,8 +68,8 @@ struct IngestLimits {
 // Thread-safe.
 class Ingest {
  public:
-  // `generator` and `in_flight_bytes` must outlive this; the latter follows the bytes in flight.
-  Ingest(const IngestLimits& limits, Generator* generator, prometheus::Gauge* in_flight_bytes);
+  // `tenants` and `in_flight_bytes` must outlive this; the latter follows the bytes in flight.
+  Ingest(const IngestLimits& limits, Tenants* tenants, prometheus::Gauge* in_flight_bytes);
   ~Ingest();
   Ingest(const Ingest&) = delete;
   Ingest& operator=(const Ingest&) = delete;
@@ -79,12 +86,12 @@ class Ingest {
 
   // Decodes and counts the message.
   IngestReply HandleMessage(std::string_view message, const IngestRequest& request,
-                            DecodeScratch* scratch);
+                            Generator* generator, DecodeScratch* scratch);
   IngestReply Malformed(std::string message) const;
   IngestReply TooLarge(std::string_view what) const;
 
   const IngestLimits limits_;
-  Generator* const generator_;
+  Tenants* const tenants_;
   prometheus::Gauge* const in_flight_gauge_;
   std::atomic<uint64_t> in_flight_{0};
 

@@ -32,6 +32,8 @@ namespace pb = opentelemetry::proto::collector::trace::v1;
 
 // Metadata key by which a client asks that its spans be taken but not turned into metrics.
 constexpr char kNoGenerateMetrics[] = "no-generate-metrics";
+// Metadata key of the tenant; HTTP/2 knows lower case only.
+constexpr char kTenant[] = "x-scope-orgid";
 
 // What a client that we have no room for is told to wait. A request takes milliseconds; a second
 // spreads the clients' next attempts without filling their queues.
@@ -99,6 +101,11 @@ grpc::Status ToStatus(const IngestReply& reply) {
       return {grpc::StatusCode::RESOURCE_EXHAUSTED, reply.message, RetryDetails(reply.message)};
     case IngestCode::kCancelled:
       return {grpc::StatusCode::CANCELLED, reply.message};
+    case IngestCode::kUnauthenticated:
+      return {grpc::StatusCode::UNAUTHENTICATED, reply.message};
+    case IngestCode::kTooManyTenants:
+      // Without RetryInfo: sending it again would not help.
+      return {grpc::StatusCode::RESOURCE_EXHAUSTED, reply.message};
   }
   return {grpc::StatusCode::INTERNAL, "unknown reply"};
 }
@@ -115,6 +122,8 @@ std::string CodeName(grpc::StatusCode code) {
       return "UNAVAILABLE";
     case grpc::StatusCode::CANCELLED:
       return "CANCELLED";
+    case grpc::StatusCode::UNAUTHENTICATED:
+      return "UNAUTHENTICATED";
     default:
       return "INTERNAL";
   }
@@ -122,7 +131,9 @@ std::string CodeName(grpc::StatusCode code) {
 
 // All that CodeName() returns.
 std::vector<std::string> CodeNames() {
-  return {"OK", "INVALID_ARGUMENT", "RESOURCE_EXHAUSTED", "UNAVAILABLE", "CANCELLED", "INTERNAL"};
+  return {"OK",          "INVALID_ARGUMENT", "RESOURCE_EXHAUSTED",
+          "UNAVAILABLE", "CANCELLED",        "UNAUTHENTICATED",
+          "INTERNAL"};
 }
 
 grpc::ByteBuffer ToResponse(const IngestReply& reply) {
@@ -157,13 +168,13 @@ class AnswerReactor final : public grpc::ServerUnaryReactor {
 class TraceService final
     : public pb::TraceService::WithRawCallbackMethod_Export<pb::TraceService::Service> {
  public:
-  TraceService(const OtlpGrpcOptions& options, Generator* generator, const Clock* clock,
+  TraceService(const OtlpGrpcOptions& options, Tenants* tenants, const Clock* clock,
                const Logger* logger, SelfMetrics* metrics)
       : clock_(clock),
         logger_(logger),
         throttle_(clock, kRefusalLogInterval),
         metrics_(metrics, "grpc", CodeNames(), options.max_in_flight),
-        ingest_({options.max_message_size, options.max_in_flight}, generator,
+        ingest_({options.max_message_size, options.max_in_flight}, tenants,
                 metrics_.in_flight_bytes()) {}
 
   // All the work is done here, on the thread that received the message: a queue would only hide
@@ -203,6 +214,10 @@ class TraceService final
     IngestRequest request;
     request.generate_metrics =
         context->client_metadata().find(kNoGenerateMetrics) == context->client_metadata().end();
+    const auto [first, last] = context->client_metadata().equal_range(kTenant);
+    for (auto it = first; it != last; ++it) {
+      request.tenants.emplace_back(it->second.data(), it->second.size());
+    }
     request.given_up = [this, context] {
       return abandoned_.load() || context->IsCancelled() ||
              std::chrono::system_clock::now() >= context->deadline();
@@ -250,9 +265,9 @@ class TraceService final
 
 class Server final : public OtlpGrpcServer {
  public:
-  Server(const OtlpGrpcOptions& options, Generator* generator, const Clock* clock,
-         const Logger* logger, SelfMetrics* metrics)
-      : service_(options, generator, clock, logger, metrics) {}
+  Server(const OtlpGrpcOptions& options, Tenants* tenants, const Clock* clock, const Logger* logger,
+         SelfMetrics* metrics)
+      : service_(options, tenants, clock, logger, metrics) {}
   ~Server() override { Shutdown(0); }
 
   bool Listen(const OtlpGrpcOptions& options, std::string* error) {
@@ -317,10 +332,10 @@ class Server final : public OtlpGrpcServer {
 }  // namespace
 
 std::unique_ptr<OtlpGrpcServer> OtlpGrpcServer::Start(const OtlpGrpcOptions& options,
-                                                      Generator* generator, const Clock* clock,
+                                                      Tenants* tenants, const Clock* clock,
                                                       const Logger* logger, SelfMetrics* metrics,
                                                       std::string* error) {
-  auto server = std::make_unique<Server>(options, generator, clock, logger, metrics);
+  auto server = std::make_unique<Server>(options, tenants, clock, logger, metrics);
   if (!server->Listen(options, error)) return nullptr;
   return server;
 }

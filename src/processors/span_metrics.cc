@@ -169,7 +169,9 @@ class Session final : public ProcessorSession {
   size_t PendingBytes() const override { return batch_.SizeInBytes(); }
 
   ProcessorCounts Commit() override {
-    registry_->Apply(&batch_);
+    const ApplyResult result = registry_->Apply(&batch_);
+    counts_.discarded[static_cast<size_t>(DiscardReason::kRelabeled)] +=
+        result.dropped[setup_.family];
     batch_.Clear();
     return std::exchange(counts_, {});
   }

@@ -153,6 +153,13 @@ bool Registry::Visit(SampleSink* sink) {
   return true;
 }
 
+bool VisitRegistries(std::span<const std::shared_ptr<Registry>> registries, SampleSink* sink) {
+  for (const auto& registry : registries) {
+    if (!registry->Visit(sink)) return false;
+  }
+  return true;
+}
+
 RegistryStats Registry::GetStats() const {
   const FamilyShared& shared = *impl_->shared;
   const int64_t now = shared.clock->MonotonicNanos();

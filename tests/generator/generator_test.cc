@@ -36,7 +36,7 @@ class GeneratorTest : public ::testing::Test {
 
   void Create(GeneratorOptions options = {}) {
     generator_ = std::make_unique<Generator>(std::string(kSingleTenant), options, &clock_,
-                                             logger_.get(), &metrics_);
+                                             logger_.get());
   }
 
   // A span that ends `ago` nanoseconds before now; negative: in the future.
@@ -66,7 +66,7 @@ class GeneratorTest : public ::testing::Test {
             const GeneratorSession::Received& received = {1, 0, 100}) {
     auto session = generator_->BorrowSession();
     session->StartRequest();
-    Visit(generator_->attributes(), resources, session.get());
+    Visit(session->attributes(), resources, session.get());
     EXPECT_FALSE(session->too_large());
     session->Commit(received);
     generator_->ReturnSession(std::move(session));
@@ -74,7 +74,7 @@ class GeneratorTest : public ::testing::Test {
 
   CollectingSink Read() {
     CollectingSink sink;
-    EXPECT_TRUE(generator_->registry().Visit(&sink));
+    EXPECT_TRUE(generator_->registry()->Visit(&sink));
     return sink;
   }
   double Calls(const std::string& span_name) {
@@ -92,7 +92,9 @@ class GeneratorTest : public ::testing::Test {
 
   // The value of a metric about itself; labels beyond the tenant as "name=value".
   double Self(const std::string& name, const std::vector<std::string>& labels = {}) {
-    for (const prometheus::MetricFamily& family : metrics_.Collect()) {
+    std::vector<prometheus::MetricFamily> families;
+    generator_->AppendMetrics(&families);
+    for (const prometheus::MetricFamily& family : families) {
       if (family.name != name) continue;
       for (const prometheus::ClientMetric& metric : family.metric) {
         size_t matched = 0;
@@ -120,7 +122,6 @@ class GeneratorTest : public ::testing::Test {
   FakeClock clock_;
   int log_[2];
   std::unique_ptr<Logger> logger_;
-  SelfMetrics metrics_;
   std::unique_ptr<Generator> generator_;
 };
 
@@ -129,7 +130,7 @@ TEST_F(GeneratorTest, SpansOfARequestAreCountedWhenItIsCommitted) {
   auto session = generator_->BorrowSession();
   const std::vector<TestResource> request = {{{{"service.name", "shop"}}, {SpanEnding(0)}}};
   session->StartRequest();
-  Visit(generator_->attributes(), request, session.get());
+  Visit(session->attributes(), request, session.get());
   EXPECT_EQ(Calls("op"), 0);
   session->Commit({1, 0, 77});
   EXPECT_EQ(Calls("op"), 1);
@@ -141,7 +142,7 @@ TEST_F(GeneratorTest, ARequestThatTurnedOutBrokenLeavesNothingBehind) {
   Create();
   auto session = generator_->BorrowSession();
   session->StartRequest();
-  Visit(generator_->attributes(),
+  Visit(session->attributes(),
         {{{{"service.name", "shop"}}, {SpanEnding(0, "broken"), SpanEnding(kMinute * 60)}}},
         session.get());
   generator_->ReturnSession(std::move(session));
@@ -265,14 +266,14 @@ TEST_F(GeneratorTest, TheRegistryIsDescribed) {
   EXPECT_EQ(Self("spanmeter_registry_series_expired_total"), 0);
   EXPECT_EQ(Self("spanmeter_registry_updates_limited_total"), 2);
   clock_.Advance(kMinute);
-  generator_->registry().Expire();
+  generator_->registry()->Expire();
   EXPECT_EQ(Self("spanmeter_registry_active_series"), 0);
   EXPECT_EQ(Self("spanmeter_registry_series_expired_total"), 19);
 }
 
 TEST_F(GeneratorTest, WithoutProcessorsSpansAreReceivedAndNothingComesOfThem) {
   GeneratorOptions options;
-  options.processors = {false, false, false};
+  options.processors = {false, false, false, false, false, false, false};
   Create(options);
   Send({{{}, {SpanEnding(0)}}});
   EXPECT_THAT(Read().metrics(), IsEmpty());
@@ -293,12 +294,12 @@ TEST_F(GeneratorTest, ARequestThatBlowsUpIsCountedInPartsOnceItIsValid) {
 
   auto session = generator_->BorrowSession();
   session->StartRequest();
-  Visit(generator_->attributes(), request, session.get());
+  Visit(session->attributes(), request, session.get());
   ASSERT_TRUE(session->too_large());
   EXPECT_EQ(Calls("op"), 0);
 
   session->StartValidRequest();
-  Visit(generator_->attributes(), request, session.get());
+  Visit(session->attributes(), request, session.get());
   EXPECT_FALSE(session->too_large());
   session->Commit({kSpans, 0, 1});
   EXPECT_EQ(Calls("op"), kSpans);
@@ -306,7 +307,7 @@ TEST_F(GeneratorTest, ARequestThatBlowsUpIsCountedInPartsOnceItIsValid) {
   EXPECT_EQ(Self("spanmeter_spans_received_total"), kSpans);
 
   session->StartRequest();
-  Visit(generator_->attributes(), next, session.get());
+  Visit(session->attributes(), next, session.get());
   EXPECT_FALSE(session->too_large());
   session->Commit({1, 0, 1});
   EXPECT_EQ(Calls("next"), 1);

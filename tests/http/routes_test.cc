@@ -201,9 +201,66 @@ TEST_F(HttpServerTest, UnknownPathsAreNotFoundAndNotEchoed) {
   EXPECT_EQ(Fetch(address(), "POST", "/missing").status, 404);
 }
 
-TEST_F(HttpServerTest, QueryStringsMakeNoDifference) {
+TEST_F(HttpServerTest, UnknownQueryParametersMakeNoDifference) {
   Start();
   EXPECT_EQ(Get("/metrics/generated?name[]=x").body, kGeneratedText);
+}
+
+TEST_F(HttpServerTest, OneTenantsSeriesComeAloneAndWithoutThoseOfSpanmeter) {
+  Start();
+  for (const char* path : {"/metrics?tenant=team%20a", "/metrics/generated?x=1&tenant=team+a"}) {
+    const HttpResponse response = Get(path);
+    EXPECT_EQ(response.status, 200) << path;
+    EXPECT_THAT(response.body, HasSubstr("generated_total{series=\"0\"} 0\n")) << path;
+    EXPECT_THAT(response.body, Not(HasSubstr("series=\"1\""))) << path;
+    EXPECT_THAT(response.body, Not(HasSubstr("spanmeter_"))) << path;
+  }
+}
+
+TEST_F(HttpServerTest, AnUnknownTenantIsNotFoundAndNotEchoed) {
+  Start();
+  for (const char* path :
+       {"/metrics?tenant=<b>", "/metrics?tenant=", "/metrics/self?tenant=team%20a"}) {
+    const HttpResponse response = Get(path);
+    EXPECT_EQ(response.status, 404) << path;
+    EXPECT_EQ(response.body, "no such tenant\n") << path;
+  }
+}
+
+TEST_F(HttpServerTest, ReloadIsOffUnlessItIsConfigured) {
+  Start();
+  const HttpResponse response =
+      Fetch(address(), "POST", "/-/reload", "X-Requested-With: curl\r\nContent-Length: 0\r\n");
+  EXPECT_EQ(response.status, 403);
+  EXPECT_THAT(response.body, HasSubstr("http.enable_lifecycle"));
+  EXPECT_EQ(reloads_, 0);
+}
+
+TEST_F(HttpServerTest, ReloadTakesAPostThatNoForeignPageCanSend) {
+  options_.enable_lifecycle = true;
+  Start();
+  EXPECT_EQ(Get("/-/reload", "X-Requested-With: curl\r\n").status, 405);
+  EXPECT_EQ(Get("/-/reload").headers.at("allow"), "POST");
+  const HttpResponse bare = Fetch(address(), "POST", "/-/reload", "Content-Length: 0\r\n");
+  EXPECT_EQ(bare.status, 403);
+  EXPECT_THAT(bare.body, HasSubstr("X-Requested-With"));
+  EXPECT_EQ(reloads_, 0);
+
+  const HttpResponse response =
+      Fetch(address(), "POST", "/-/reload", "X-Requested-With: curl\r\nContent-Length: 0\r\n");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.body, "reloaded\n");
+  EXPECT_EQ(reloads_, 1);
+}
+
+TEST_F(HttpServerTest, AFailedReloadSaysWhy) {
+  options_.enable_lifecycle = true;
+  reload_ = [] { return std::string("f.toml:1: wrong\n"); };
+  Start();
+  const HttpResponse response =
+      Fetch(address(), "POST", "/-/reload", "X-Requested-With: curl\r\nContent-Length: 0\r\n");
+  EXPECT_EQ(response.status, 500);
+  EXPECT_EQ(response.body, "f.toml:1: wrong\n");
 }
 
 TEST_F(HttpServerTest, OtherMethodsAreNotAllowed) {

@@ -41,7 +41,11 @@ class HttpServerTest : public testing::Test {
 
   void Start() {
     HttpContent content;
-    content.visit_generated = [this](SampleSink* sink) { return visit_(sink); };
+    content.visit_generated = [this](const std::optional<std::string>& tenant, SampleSink* sink) {
+      return tenant ? visit_tenant_(*tenant, sink) : visit_(sink);
+    };
+    content.has_tenant = [](const std::string& tenant) { return tenant == kTenant; };
+    content.reload = [this] { return reload_(); };
     content.ready = [this] { return ready_.load(); };
     std::string error;
     server_ =
@@ -89,6 +93,15 @@ class HttpServerTest : public testing::Test {
   HttpOptions options_;
   HttpLimits limits_;
   std::function<bool(SampleSink*)> visit_ = [](SampleSink* sink) { return VisitSeries(3, sink); };
+  // The only tenant that there is.
+  static constexpr const char* kTenant = "team a";
+  std::function<bool(const std::string&, SampleSink*)> visit_tenant_ =
+      [](const std::string&, SampleSink* sink) { return VisitSeries(1, sink); };
+  std::atomic<int> reloads_{0};
+  std::function<std::string()> reload_ = [this] {
+    ++reloads_;
+    return std::string();
+  };
   std::atomic<bool> ready_{true};
   std::unique_ptr<CivetWebServer> server_;
 };

@@ -31,7 +31,7 @@ class GrpcServerFixture : public ::testing::Test {
   }
   void Start() {
     std::string error;
-    server_ = OtlpGrpcServer::Start(options_, &test_.generator, &test_.clock, &test_.logger,
+    server_ = OtlpGrpcServer::Start(options_, &test_.tenants, &test_.clock, &test_.logger,
                                     &test_.metrics, &error);
     ASSERT_NE(nullptr, server_) << error;
     client_ = std::make_unique<GrpcClient>(server_->address());

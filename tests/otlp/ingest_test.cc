@@ -43,7 +43,7 @@ class IngestTest : public ::testing::Test {
 
   TestGenerator test_;
   prometheus::Gauge in_flight_;
-  Ingest ingest_{kLimits, &test_.generator, &in_flight_};
+  Ingest ingest_{kLimits, &test_.tenants, &in_flight_};
 };
 
 TEST_F(IngestTest, CountsARequest) {
@@ -178,7 +178,7 @@ TEST_F(IngestTest, RequestsBeyondTheBytesInFlightAreRefused) {
   const std::string held = RequestOf(50);
   const std::string small = RequestOf(10);
   const std::string compressed = Gzip(small);
-  Ingest ingest({1 << 20, held.size() + small.size()}, &test_.generator, &in_flight_);
+  Ingest ingest({1 << 20, held.size() + small.size()}, &test_.tenants, &in_flight_);
   test_.clock.HoldNext();
   std::thread other([&] { EXPECT_EQ(IngestCode::kOk, Handle(held, &ingest).code); });
   test_.clock.WaitUntilHolding();
@@ -199,7 +199,7 @@ TEST_F(IngestTest, RequestsBeyondTheBytesInFlightAreRefused) {
 
 TEST_F(IngestTest, ARequestAloneIsAlwaysLetIn) {
   const std::string plain = RequestOf(10);
-  Ingest ingest({plain.size(), plain.size()}, &test_.generator, &in_flight_);
+  Ingest ingest({plain.size(), plain.size()}, &test_.tenants, &in_flight_);
   EXPECT_EQ(IngestCode::kOk, Handle(Gzip(plain), &ingest).code);
   EXPECT_EQ(10, test_.Calls());
 }
@@ -210,14 +210,14 @@ TEST_F(IngestTest, ARequestWithMoreUpdatesThanAreKeptIsCountedOnce) {
   RequestBuilder request;
   request.Resource({{"service.name", std::string(2000, 's')}}).Scope();
   for (int i = 0; i < kSpans; ++i) request.Span(SpanBuilder::WithIds(static_cast<uint64_t>(i)));
-  Ingest ingest({16 << 20, 64 << 20}, &test_.generator, &in_flight_);
+  Ingest ingest({16 << 20, 64 << 20}, &test_.tenants, &in_flight_);
   std::string message = request.Encode();
   DecodeScratch scratch;
-  std::unique_ptr<GeneratorSession> session = test_.generator.BorrowSession();
+  std::unique_ptr<GeneratorSession> session = test_.generator()->BorrowSession();
   session->StartRequest();
-  DecodeTraces(message, test_.generator.attributes(), &scratch, session.get());
+  DecodeTraces(message, session->attributes(), &scratch, session.get());
   ASSERT_TRUE(session->too_large());
-  test_.generator.ReturnSession(std::move(session));
+  test_.generator()->ReturnSession(std::move(session));
 
   EXPECT_EQ(IngestCode::kOk, Handle(message, &ingest).code);
   EXPECT_EQ(kSpans, test_.Calls());

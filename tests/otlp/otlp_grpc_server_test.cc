@@ -216,7 +216,7 @@ TEST_F(OtlpGrpcServerTest, ThePortIsTakenOnlyOnce) {
   EXPECT_THAT(options_.listen, ::testing::MatchesRegex("127\\.0\\.0\\.1:[0-9]+"));
   std::string error;
   SelfMetrics metrics;
-  EXPECT_EQ(nullptr, OtlpGrpcServer::Start(options_, &test_.generator, &test_.clock, &test_.logger,
+  EXPECT_EQ(nullptr, OtlpGrpcServer::Start(options_, &test_.tenants, &test_.clock, &test_.logger,
                                            &metrics, &error));
   EXPECT_THAT(error, HasSubstr("cannot listen on " + options_.listen + ": "));
 }

@@ -4,6 +4,7 @@
 #define SPANMETER_TESTS_OTLP_TEST_GENERATOR_H_
 
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 #include "spanmeter/options.h"
 #include "spanmeter/sample_sink.h"
 #include "spanmeter/self_metrics.h"
+#include "spanmeter/tenants.h"
 
 #include "support/fake_clock.h"
 
@@ -83,12 +85,16 @@ class SumSink final : public SampleSink {
 };
 
 struct TestGenerator {
-  TestGenerator() : generator("single-tenant", AnyTime(), &clock, &logger, &metrics) {}
+  explicit TestGenerator(const Options& options = AnyTime())
+      : tenants(options, &clock, &logger, &metrics) {}
+
+  // Without tenancy.
+  std::shared_ptr<Generator> generator() { return tenants.Find({}).generator; }
 
   // Spans that were turned into metrics.
   double Calls() {
     SumSink sink("traces_spanmetrics_calls_total");
-    generator.registry().Visit(&sink);
+    tenants.Visit(&sink);
     return sink.sum();
   }
   // The sum of a self metric's series whose labels include name=value.
@@ -109,9 +115,9 @@ struct TestGenerator {
     return sum;
   }
 
-  static GeneratorOptions AnyTime() {
-    GeneratorOptions options;
-    options.ingestion_time_range_slack = 0;
+  static Options AnyTime() {
+    Options options;
+    options.generator.ingestion_time_range_slack = 0;
     return options;
   }
   static LogOptions OnlyErrors() {
@@ -123,7 +129,7 @@ struct TestGenerator {
   HoldingClock clock;
   Logger logger{OnlyErrors(), &clock};
   SelfMetrics metrics;
-  Generator generator;
+  Tenants tenants;
 };
 
 }  // namespace spanmeter::testing
