@@ -35,8 +35,8 @@ class GeneratorTest : public ::testing::Test {
   }
 
   void Create(GeneratorOptions options = {}) {
-    generator_ = std::make_unique<Generator>(std::string(kSingleTenant), options, &clock_,
-                                             logger_.get());
+    generator_ =
+        std::make_unique<Generator>(std::string(kSingleTenant), options, &clock_, logger_.get());
   }
 
   // A span that ends `ago` nanoseconds before now; negative: in the future.
@@ -311,6 +311,84 @@ TEST_F(GeneratorTest, ARequestThatBlowsUpIsCountedInPartsOnceItIsValid) {
   EXPECT_FALSE(session->too_large());
   session->Commit({1, 0, 1});
   EXPECT_EQ(Calls("next"), 1);
+}
+
+TEST_F(GeneratorTest, AReloadKeepsCountersAndPutsFiltersInForce) {
+  GeneratorOptions options;
+  Create(options);
+  Send({{{}, {SpanEnding(0, "a"), SpanEnding(0, "b")}}}, {2, 0, 10});
+  FilterMatch match;
+  match.attributes = {{"name", "b"}};
+  options.span_metrics.filter_policies = {{std::nullopt, std::nullopt, match}};
+  EXPECT_THAT(generator_->Reload(options), IsEmpty());
+  Send({{{}, {SpanEnding(0, "a"), SpanEnding(0, "b")}}}, {2, 0, 10});
+  EXPECT_EQ(Calls("a"), 2);
+  EXPECT_EQ(Calls("b"), 1);
+  EXPECT_EQ(Self("spanmeter_spans_received_total"), 4);
+  EXPECT_EQ(Self("spanmeter_spans_discarded_total", {"reason=filtered"}), 1);
+}
+
+TEST_F(GeneratorTest, AReloadThatChangesLabelsNamesTheMetricsThatBeginAnew) {
+  GeneratorOptions options;
+  options.span_metrics.enable_target_info = true;
+  Create(options);
+  Send({{{{"service.name", "s"}, {"zone", "z"}}, {SpanEnding(0)}}});
+  options.span_metrics.dimensions = {"zone"};
+  EXPECT_THAT(generator_->Reload(options),
+              ::testing::UnorderedElementsAre("traces_spanmetrics_calls_total",
+                                              "traces_spanmetrics_latency",
+                                              "traces_spanmetrics_size_total"));
+  EXPECT_EQ(Calls("op"), 0);
+  EXPECT_EQ(Read().metrics().at("traces_target_info").size(), 1u);
+  Send({{{{"service.name", "s"}, {"zone", "z"}}, {SpanEnding(0)}}});
+  const CollectingSink sink = Read();
+  EXPECT_THAT(sink.metrics().at("traces_spanmetrics_calls_total").begin()->first,
+              HasSubstr(R"(zone="z")"));
+}
+
+TEST_F(GeneratorTest, ARequestThatBeganBeforeAReloadIsCountedByTheOptionsOfThen) {
+  GeneratorOptions options;
+  Create(options);
+  auto session = generator_->BorrowSession();
+  const std::vector<TestResource> request = {{{}, {SpanEnding(0)}}};
+  session->StartRequest();
+  Visit(session->attributes(), request, session.get());
+  FilterMatch everything;
+  options.span_metrics.filter_policies = {{std::nullopt, std::nullopt, everything}};
+  generator_->Reload(options);
+  session->Commit({1, 0, 1});
+  generator_->ReturnSession(std::move(session));
+  EXPECT_EQ(Calls("op"), 1);
+  Send(request);
+  EXPECT_EQ(Calls("op"), 1) << "the session of before is not lent again";
+}
+
+TEST_F(GeneratorTest, AReloadCanSwitchProcessorsOffAndOn) {
+  GeneratorOptions options;
+  Create(options);
+  Send({{{}, {SpanEnding(0)}}});
+  GeneratorOptions nothing;
+  nothing.processors = {false, false, false, false, false, false, false};
+  EXPECT_EQ(generator_->Reload(nothing).size(), 3u);
+  EXPECT_THAT(Read().metrics(), IsEmpty());
+  generator_->Reload(options);
+  Send({{{}, {SpanEnding(0)}}});
+  EXPECT_EQ(Calls("op"), 1);
+}
+
+TEST_F(GeneratorTest, MaintenanceRemovesStaleSeriesWhenItIsTime) {
+  GeneratorOptions options;
+  options.stale_duration = kMinute;
+  Create(options);
+  Send({{{}, {SpanEnding(0)}}});
+  generator_->Maintain();
+  clock_.Advance(kMinute);
+  EXPECT_FALSE(generator_->IsIdle()) << "the series are there until they are removed";
+  generator_->Maintain();
+  EXPECT_EQ(Self("spanmeter_registry_series_expired_total"), 19);
+  EXPECT_TRUE(generator_->IsIdle());
+  Send({{{}, {SpanEnding(0)}}});
+  EXPECT_FALSE(generator_->IsIdle());
 }
 
 TEST_F(GeneratorTest, SessionsAreLentAgain) {
