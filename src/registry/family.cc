@@ -34,7 +34,7 @@ std::vector<MetricInfo> MakeInfos(const FamilyOptions& family, const GeneratorOp
 
 Family::Family(FamilyOptions options, FamilyShared* shared)
     : options_(std::move(options)),
-      layout_(&options_.metrics),
+      layout_(&options_.metrics, shared->clock),
       labels_(options_.labels, options_.own_labels, shared->options.external_labels),
       infos_(MakeInfos(options_, shared->options)),
       series_per_label_set_(
