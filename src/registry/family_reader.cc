@@ -87,9 +87,7 @@ class FamilyReader {
     size_t exemplars_end;
   };
 
-  bool IsHistogram(size_t metric) const {
-    return layout_.metrics[metric].type == MetricType::kHistogram;
-  }
+  bool IsHistogram(size_t metric) const { return layout_.metrics[metric].IsHistogram(); }
   bool IsNative(size_t metric) const { return layout_.metrics[metric].native != nullptr; }
   // Where a metric has no created time of its own, it is the birth of the series.
   bool HasCreated(size_t metric) const { return layout_.metrics[metric].created_offset != 0; }
@@ -253,7 +251,7 @@ class FamilyReader {
     // An exemplar may be of an observation that is not counted, because the histogram has started
     // over since, or because it was noted before.
     known_exemplars_.clear();
-    const bool classic = layout_.metrics[metric].classic;
+    const bool classic = layout_.metrics[metric].IsClassic();
     for (const Exemplar& e : exemplars) {
       const double count = classic ? reading.counts[e.bucket] : reading.native.CountAt(e.value);
       if (count != 0) known_exemplars_.push_back(e);

@@ -16,7 +16,20 @@ size_t RoundUp(size_t size, size_t alignment) {
   return (size + alignment - 1) / alignment * alignment;
 }
 
-size_t BucketOf(const std::vector<double>& bounds, double value) {
+SeriesLayout::Kind KindOf(const FamilyMetric& metric) {
+  switch (metric.type) {
+    case MetricType::kHistogram:
+      return metric.classic ? SeriesLayout::Kind::kClassic : SeriesLayout::Kind::kNative;
+    case MetricType::kGauge:
+      return SeriesLayout::Kind::kSet;
+    case MetricType::kCounter:
+    case MetricType::kUntyped:
+      break;
+  }
+  return SeriesLayout::Kind::kAdd;
+}
+
+inline size_t BucketOf(const std::vector<double>& bounds, double value) {
   // Bounds are few and ascending, and most latencies are low: a linear search without surprises for
   // the branch predictor beats bisection up to some 30 bounds.
   constexpr size_t kLinearBounds = 32;
@@ -71,25 +84,25 @@ SeriesLayout::SeriesLayout(const std::vector<FamilyMetric>* family_metrics, cons
   };
   for (const FamilyMetric& m : *family_metrics) {
     const bool histogram = m.type == MetricType::kHistogram;
-    Metric metric = {m.type, &m.bounds, histogram && m.classic, nullptr, 0, 0, 0, 0, 1};
+    Metric metric = {KindOf(m), &m.bounds, nullptr, 0, 0, 0, 0, 1};
     if (histogram && m.native) metric.native = &*m.native;
     if (!histogram) metric.offset = take(sizeof(double));
     metrics.push_back(metric);
   }
   for (size_t i = 0; i < metrics.size(); ++i) {
     Metric& metric = metrics[i];
-    if (metric.type == MetricType::kHistogram) {
+    if (metric.IsHistogram()) {
       const size_t buckets = metric.ClassicBuckets();
       const size_t count_bytes =
-          metric.classic ? std::max(buckets * sizeof(uint32_t), sizeof(double*)) : 0;
+          metric.IsClassic() ? std::max(buckets * sizeof(uint32_t), sizeof(double*)) : 0;
       metric.offset = static_cast<uint32_t>(offset);
       metric.slots_offset = static_cast<uint32_t>(offset + sizeof(double) + count_bytes);
       take(sizeof(double) + count_bytes + buckets);
-      metric.series = static_cast<uint32_t>(metric.classic ? 2 + buckets : 0);
+      metric.series = static_cast<uint32_t>(metric.IsClassic() ? 2 + buckets : 0);
     }
     if (metric.native != nullptr) {
       metric.native_offset =
-          take(sizeof(NativeHistogram) + (metric.classic ? 0 : sizeof(NativeExemplars)));
+          take(sizeof(NativeHistogram) + (metric.IsClassic() ? 0 : sizeof(NativeExemplars)));
       metric.series += 1;
       native_mask_ |= static_cast<uint8_t>(1U << i);
     }
@@ -124,7 +137,7 @@ Series* SeriesLayout::New(uint64_t hash, std::string_view key, std::string_view 
     const Metric& metric = metrics[i];
     if (metric.native == nullptr) continue;
     new (series->at(metric.native_offset)) NativeHistogram(*metric.native);
-    if (!metric.classic) {
+    if (!metric.IsClassic()) {
       new (series->at(metric.native_offset + sizeof(NativeHistogram))) NativeExemplars;
     }
   }
@@ -141,7 +154,7 @@ void SeriesLayout::Delete(Series* series) const {
     }
     if (metrics[i].native == nullptr) continue;
     std::destroy_at(native(i, series));
-    if (!metrics[i].classic) std::destroy_at(native_exemplars(i, series));
+    if (!metrics[i].IsClassic()) std::destroy_at(native_exemplars(i, series));
   }
   std::free(series->exemplars_);
   std::free(series);
@@ -165,16 +178,18 @@ uint32_t SeriesLayout::Apply(const Update& update, int64_t now_nanos, Series* se
     born = SeriesOf(joining);
     Join(joining, now_nanos, series);
   }
-  for (size_t i = 0; i < metrics.size(); ++i) {
+  // First, because it may have all of the histogram start over.
+  if ((update.metrics & native_mask_) != 0) ApplyNative(update, now_nanos, series);
+  // What does not change is read once: the stores below could be to anything.
+  const Metric* const all = metrics.data();
+  const size_t size = metrics.size();
+  for (size_t i = 0; i < size; ++i) {
     if ((update.metrics >> i & 1) == 0) continue;
-    const Metric& metric = metrics[i];
+    const Metric& metric = all[i];
     char* const value = series->at(metric.offset);
-    switch (metric.type) {
-      case MetricType::kHistogram: {
-        // First, because it may have all of the histogram start over.
-        if ((native_mask_ >> i & 1) != 0) ApplyNative(i, update, now_nanos, series);
+    switch (metric.kind) {
+      case Kind::kClassic: {
         AddDouble(value, update.values[i] * update.weight);
-        if (!metric.classic) break;
         const size_t bucket = BucketOf(*metric.bounds, update.values[i]);
         char* const counts = value + sizeof(double);
         if ((series->wide_ >> i & 1) == 0) {
@@ -199,11 +214,13 @@ uint32_t SeriesLayout::Apply(const Update& update, int64_t now_nanos, Series* se
         LoadWide(counts)[bucket] += update.weight;
         break;
       }
-      case MetricType::kGauge:
+      case Kind::kNative:
+        AddDouble(value, update.values[i] * update.weight);
+        break;
+      case Kind::kSet:
         std::memcpy(value, &update.values[i], sizeof(double));
         break;
-      case MetricType::kCounter:
-      case MetricType::kUntyped:
+      case Kind::kAdd:
         AddDouble(value, update.values[i]);
         break;
     }
@@ -224,12 +241,14 @@ void SeriesLayout::Join(uint8_t joining, int64_t now_nanos, Series* series) cons
   series->present_ |= joining;
 }
 
-void SeriesLayout::ApplyNative(size_t i, const Update& update, int64_t now_nanos,
-                               Series* series) const {
-  const bool started_over =
-      native(i, series)->Observe(update.values[i], update.weight, *metrics[i].native, now_nanos);
-  if (started_over) [[unlikely]]
-    StartOver(i, series);
+void SeriesLayout::ApplyNative(const Update& update, int64_t now_nanos, Series* series) const {
+  for (size_t i = 0; i < metrics.size(); ++i) {
+    if (((update.metrics & native_mask_) >> i & 1) == 0) continue;
+    const bool started_over =
+        native(i, series)->Observe(update.values[i], update.weight, *metrics[i].native, now_nanos);
+    if (started_over) [[unlikely]]
+      StartOver(i, series);
+  }
 }
 
 // The native histogram has started over. The formats have one count and one sum for it and the
@@ -239,7 +258,7 @@ void SeriesLayout::StartOver(size_t i, Series* series) const {
   // The clock is read anew: a reader may have seen the histogram after this request read it.
   StoreCreated(i, std::max(CreatedMs(*series, i), NowMs()), series);
   std::memset(series->at(metric.offset), 0, sizeof(double));
-  if (!metric.classic) {
+  if (!metric.IsClassic()) {
     native_exemplars(i, series)->Clear();
     return;
   }
@@ -279,11 +298,13 @@ void SeriesLayout::PrefetchExemplars(const Series& series) const {
 }
 
 void SeriesLayout::ApplyExemplars(const Update& update, int64_t wall_ms, Series* series) const {
-  for (size_t i = 0; i < metrics.size(); ++i) {
-    const Metric& metric = metrics[i];
-    if ((update.metrics >> i & 1) == 0 || metric.type != MetricType::kHistogram) continue;
+  const Metric* const all = metrics.data();
+  const size_t size = metrics.size();
+  for (size_t i = 0; i < size; ++i) {
+    const Metric& metric = all[i];
+    if ((update.metrics >> i & 1) == 0 || !metric.IsHistogram()) continue;
     const double value = update.values[i];
-    if (!metric.classic) {
+    if (!metric.IsClassic()) {
       native_exemplars(i, series)->Set(update.trace_id, value, metric.native->schema, wall_ms);
       continue;
     }
@@ -332,7 +353,7 @@ const NativeHistogram& SeriesLayout::Native(const Series& series, size_t metric)
 
 void SeriesLayout::CopyExemplars(const Series& series, size_t metric,
                                  std::vector<Exemplar>* exemplars) const {
-  if (!metrics[metric].classic) {
+  if (!metrics[metric].IsClassic()) {
     reinterpret_cast<const NativeExemplars*>(
         series.at(metrics[metric].native_offset + sizeof(NativeHistogram)))
         ->Copy(exemplars);

@@ -68,12 +68,18 @@ static_assert(sizeof(Series) == 56);
 
 // Where the metrics of a family stand in its series. Immutable after construction, thread-safe.
 struct SeriesLayout {
+  // What an update does to a metric.
+  enum class Kind : uint8_t {
+    kAdd,
+    kSet,
+    kClassic,  // observes, in classic buckets; may have native ones in addition
+    kNative,   // observes, in native buckets only
+  };
+
   struct Metric {
-    MetricType type;
-    const std::vector<double>* bounds;  // histograms
-    // Histograms: whether there are classic buckets, and, unless null, how the native ones are.
-    bool classic;
-    const NativeHistogramOptions* native;
+    Kind kind;
+    const std::vector<double>* bounds;     // histograms
+    const NativeHistogramOptions* native;  // histograms with native buckets, else null
     // A number's double, or a histogram's: the sum, then, where it is classic, bucket counts (32
     // bits each, or a pointer to doubles once one does not fit), then one byte per bucket: its
     // exemplar's place plus one.
@@ -87,7 +93,9 @@ struct SeriesLayout {
     // What the limits count it as.
     uint32_t series;
 
-    size_t ClassicBuckets() const { return classic ? bounds->size() + 1 : 0; }
+    bool IsHistogram() const { return kind >= Kind::kClassic; }
+    bool IsClassic() const { return kind == Kind::kClassic; }
+    size_t ClassicBuckets() const { return IsClassic() ? bounds->size() + 1 : 0; }
   };
 
   // `metrics` and `clock` must outlive the layout.
@@ -124,7 +132,7 @@ struct SeriesLayout {
 
  private:
   void Join(uint8_t joining, int64_t now_nanos, Series* series) const;
-  void ApplyNative(size_t i, const Update& update, int64_t now_nanos, Series* series) const;
+  void ApplyNative(const Update& update, int64_t now_nanos, Series* series) const;
   void StartOver(size_t i, Series* series) const;
   NativeHistogram* native(size_t i, Series* series) const;
   NativeExemplars* native_exemplars(size_t i, Series* series) const;
