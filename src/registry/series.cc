@@ -246,8 +246,7 @@ void SeriesLayout::ApplyNative(const Update& update, int64_t now_nanos, Series* 
     if (((update.metrics & native_mask_) >> i & 1) == 0) continue;
     const bool started_over =
         native(i, series)->Observe(update.values[i], update.weight, *metrics[i].native, now_nanos);
-    if (started_over) [[unlikely]]
-      StartOver(i, series);
+    if (started_over) StartOver(i, series);
   }
 }
 
