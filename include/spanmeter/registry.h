@@ -37,6 +37,10 @@ struct NativeHistogramOptions {
   bool operator==(const NativeHistogramOptions&) const = default;
 };
 
+// The schema with the widest buckets whose bounds have at most the ratio `factor` (over 1), or the
+// nearest that there is.
+int32_t NativeSchema(double factor);
+
 // One metric of a family.
 struct FamilyMetric {
   std::string name;
@@ -237,6 +241,7 @@ class Registry {
   RegistryStats GetStats() const;
 
  private:
+  friend bool VisitRegistries(std::span<const std::shared_ptr<Registry>>, SampleSink*);
   class Impl;
   const std::unique_ptr<Impl> impl_;
 };

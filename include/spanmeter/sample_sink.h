@@ -28,6 +28,8 @@ struct MetricInfo {
   bool classic = true;
   // Label name of exemplars.
   std::string exemplar_label = "traceID";
+
+  bool operator==(const MetricInfo&) const = default;
 };
 
 // One observation that stands for its bucket.
@@ -69,7 +71,9 @@ struct HistogramPoint {
   double count() const { return cumulative_counts.back(); }
 };
 
-// Receives metrics one after the other, each with all of its series.
+// Receives metrics one after the other, each with all of its series. Directly after a metric, one
+// of the same name may begin: it is the same metric, of which the following series have other
+// bounds or exemplars.
 //
 // `labels` is the series' label set as the text format writes it between the braces: sorted by
 // name, values escaped, no trailing comma: `client="a",server="b"`; empty when there are no labels.

@@ -10,7 +10,7 @@
 namespace spanmeter {
 namespace {
 
-// Field numbers are those of metrics.proto. All fit into a tag of one byte.
+// Field numbers are those of metrics.proto. All but one fit into a tag of one byte.
 constexpr char Varint(int field) { return static_cast<char>(field << 3); }
 constexpr char Fixed64(int field) { return static_cast<char>(field << 3 | 1); }
 constexpr char Delimited(int field) { return static_cast<char>(field << 3 | 2); }
@@ -36,7 +36,19 @@ constexpr char kHistogramCount = Varint(1);
 constexpr char kHistogramSum = Fixed64(2);
 constexpr char kHistogramBucket = Delimited(3);
 constexpr char kHistogramCountFloat = Fixed64(4);
+constexpr char kHistogramSchema = Varint(5);
+constexpr char kHistogramZeroThreshold = Fixed64(6);
+constexpr char kHistogramZeroCount = Varint(7);
+constexpr char kHistogramZeroCountFloat = Fixed64(8);
+constexpr char kHistogramSpan = Delimited(12);
+constexpr char kHistogramDelta = Delimited(13);       // packed
+constexpr char kHistogramFloatCount = Delimited(14);  // packed
 constexpr char kHistogramStart = Delimited(15);
+// Field 16, delimited, as a varint of two bytes.
+constexpr char kHistogramExemplar[] = {static_cast<char>(0x82), 0x01};
+
+constexpr char kSpanOffset = Varint(1);
+constexpr char kSpanLength = Varint(2);
 
 constexpr char kBucketCount = Varint(1);
 constexpr char kBucketBound = Fixed64(2);
@@ -54,8 +66,9 @@ constexpr char kTimestampNanos = Varint(2);
 constexpr size_t kMaxVarint = 10;
 constexpr size_t kLabelOverhead = 32;    // tags and lengths of a label pair
 constexpr size_t kMinLabelText = 4;      // `a=""`
-constexpr size_t kMetricOverhead = 128;  // everything but labels, buckets and exemplars
+constexpr size_t kMetricOverhead = 192;  // everything but labels, buckets and exemplars
 constexpr size_t kBucketOverhead = 48;
+constexpr size_t kNativeBucketOverhead = 32;  // with a span of its own
 constexpr size_t kExemplarOverhead = 128;
 
 constexpr size_t kTraceIdChars = 2 * kTraceIdSize;
@@ -76,6 +89,11 @@ char* PutVarint(uint64_t value, char* out) {
   }
   *out++ = static_cast<char>(value);
   return out;
+}
+
+// A sint32 or sint64: small numbers of either sign are short.
+char* PutSigned(int64_t value, char* out) {
+  return PutVarint(static_cast<uint64_t>(value) << 1 ^ static_cast<uint64_t>(value >> 63), out);
 }
 
 // The format is little-endian, as are all machines that Debian's ISA-L exists for.
@@ -124,6 +142,73 @@ char* PutCount(char tag, char float_tag, double count, char* out) {
     out = PutVarint(static_cast<uint64_t>(rounded), out);
   }
   return rounded == count && rounded < kBeyondInteger ? out : PutDouble(float_tag, count, out);
+}
+
+// Whether a number may stand in an integer field.
+bool IsCount(double count) {
+  constexpr double kBeyondDelta = 9223372036854775808.0;  // 2^63
+  return count >= 0 && count < kBeyondDelta &&
+         count == static_cast<double>(static_cast<int64_t>(count));
+}
+
+bool HasFloatCounts(const HistogramPoint& point) {
+  const std::span<const NativeBucket> buckets = point.native->buckets;
+  return !IsCount(point.count()) || !IsCount(point.native->zero_count) ||
+         !std::all_of(buckets.begin(), buckets.end(),
+                      [](const NativeBucket& bucket) { return IsCount(bucket.count); });
+}
+
+// The buckets' indices: runs of consecutive ones, each with its distance from the one before.
+char* PutSpans(std::span<const NativeBucket> buckets, char* out) {
+  // A span of nothing tells readers that a histogram without buckets is a native one.
+  if (buckets.empty()) return PutBytes(kHistogramSpan, {}, out);
+  int64_t next = 0;
+  for (size_t begin = 0; begin < buckets.size();) {
+    size_t end = begin + 1;
+    while (end < buckets.size() && buckets[end].index == buckets[end - 1].index + 1) ++end;
+    out = PutMessage(kHistogramSpan, 1, out, [&](char* span) {
+      *span++ = kSpanOffset;
+      span = PutSigned(buckets[begin].index - next, span);
+      *span++ = kSpanLength;
+      return PutVarint(end - begin, span);
+    });
+    next = int64_t{buckets[end - 1].index} + 1;
+    begin = end;
+  }
+  return out;
+}
+
+// The native part of a histogram but for its exemplars and the count of all.
+char* PutNative(const NativeHistogramPoint& native, bool float_counts, char* out) {
+  *out++ = kHistogramSchema;
+  out = PutSigned(native.schema, out);
+  out = PutDouble(kHistogramZeroThreshold, native.zero_threshold, out);
+  if (float_counts) {
+    out = PutDouble(kHistogramZeroCountFloat, native.zero_count, out);
+  } else {
+    *out++ = kHistogramZeroCount;
+    out = PutVarint(static_cast<uint64_t>(native.zero_count), out);
+  }
+  out = PutSpans(native.buckets, out);
+  if (native.buckets.empty()) return out;
+  if (float_counts) {
+    return PutMessage(kHistogramFloatCount, 2, out, [&native](char* counts) {
+      for (const NativeBucket& bucket : native.buckets) {
+        std::memcpy(counts, &bucket.count, sizeof bucket.count);
+        counts += sizeof bucket.count;
+      }
+      return counts;
+    });
+  }
+  return PutMessage(kHistogramDelta, 1, out, [&native](char* deltas) {
+    int64_t before = 0;
+    for (const NativeBucket& bucket : native.buckets) {
+      const auto count = static_cast<int64_t>(bucket.count);
+      deltas = PutSigned(count - before, deltas);
+      before = count;
+    }
+    return deltas;
+  });
 }
 
 // The end of the label value that begins at `begin`: the next quote that is not escaped.
@@ -213,8 +298,11 @@ bool ProtobufEncoder::BeginMetric(const MetricInfo& metric) {
   head_.resize(static_cast<size_t>(out - head_.data()));
 
   if (type_ == MetricType::kHistogram) {
-    bounds_ = metric.bounds;
-    bounds_.push_back(std::numeric_limits<double>::infinity());
+    bounds_.clear();
+    if (metric.classic) {
+      bounds_ = metric.bounds;
+      bounds_.push_back(std::numeric_limits<double>::infinity());
+    }
     exemplar_label_.resize(metric.exemplar_label.size() + 3 * (1 + kMaxVarint));
     out = PutBytes(kLabelName, metric.exemplar_label, exemplar_label_.data());
     *out++ = kLabelValue;
@@ -238,33 +326,56 @@ bool ProtobufEncoder::Number(std::string_view labels, double value, int64_t crea
 
 bool ProtobufEncoder::Histogram(std::string_view labels, const HistogramPoint& point,
                                 int64_t created_ms) {
-  assert(point.cumulative_counts.size() == bounds_.size());
-  char* const begin =
-      Reserve(MaxLabelBytes(labels) + kMetricOverhead + bounds_.size() * kBucketOverhead +
-              point.exemplars.size() * (exemplar_label_.size() + kExemplarOverhead));
+  const NativeHistogramPoint* const native = point.native;
+  // Without bounds the metric is native only.
+  assert(bounds_.empty() ? native != nullptr : point.cumulative_counts.size() == bounds_.size());
+  size_t exemplars = bounds_.empty() ? 0 : point.exemplars.size();
+  size_t bucket_bytes = bounds_.size() * kBucketOverhead;
+  if (native != nullptr) {
+    exemplars += native->exemplars.size();
+    bucket_bytes += native->buckets.size() * kNativeBucketOverhead;
+  }
+  char* const begin = Reserve(MaxLabelBytes(labels) + kMetricOverhead + bucket_bytes +
+                              exemplars * (exemplar_label_.size() + kExemplarOverhead));
   return EndMetric(PutMessage(kFamilyMetric, 2, begin, [&](char* metric) {
     metric = PutLabels(labels, metric);
     return PutMessage(kMetricHistogram, 2, metric, [&](char* out) {
-      out = PutCount(kHistogramCount, kHistogramCountFloat, point.count(), out);
+      // The buckets may have fractions that add up to a whole number, but readers look at the count
+      // of all to learn which of the fields hold them.
+      const bool float_counts = native != nullptr && HasFloatCounts(point);
+      out = float_counts ? PutDouble(kHistogramCountFloat, point.count(), out)
+                         : PutCount(kHistogramCount, kHistogramCountFloat, point.count(), out);
       out = PutDouble(kHistogramSum, point.sum, out);
-      const Exemplar* exemplar = point.exemplars.data();
-      const Exemplar* const exemplars_end = exemplar + point.exemplars.size();
-      for (size_t i = 0; i < bounds_.size(); ++i) {
-        out = PutMessage(kHistogramBucket, 1, out, [&](char* bucket) {
-          bucket = PutCount(kBucketCount, kBucketCountFloat, point.cumulative_counts[i], bucket);
-          bucket = PutDouble(kBucketBound, bounds_[i], bucket);
-          if (exemplar == exemplars_end || exemplar->bucket != i) return bucket;
-          return WriteExemplar(*exemplar++, bucket);
-        });
+      if (!bounds_.empty()) out = WriteClassicBuckets(point, out);
+      if (native != nullptr) {
+        out = PutNative(*native, float_counts, out);
+        for (const Exemplar& exemplar : native->exemplars) {
+          *out++ = kHistogramExemplar[0];
+          out = WriteExemplar(kHistogramExemplar[1], exemplar, out);
+        }
       }
       return created_ms == 0 ? out : PutTimestamp(kHistogramStart, created_ms, out);
     });
   }));
 }
 
-char* ProtobufEncoder::WriteExemplar(const Exemplar& exemplar, char* out) const {
+char* ProtobufEncoder::WriteClassicBuckets(const HistogramPoint& point, char* out) const {
+  const Exemplar* exemplar = point.exemplars.data();
+  const Exemplar* const exemplars_end = exemplar + point.exemplars.size();
+  for (size_t i = 0; i < bounds_.size(); ++i) {
+    out = PutMessage(kHistogramBucket, 1, out, [&](char* bucket) {
+      bucket = PutCount(kBucketCount, kBucketCountFloat, point.cumulative_counts[i], bucket);
+      bucket = PutDouble(kBucketBound, bounds_[i], bucket);
+      if (exemplar == exemplars_end || exemplar->bucket != i) return bucket;
+      return WriteExemplar(kBucketExemplar, *exemplar++, bucket);
+    });
+  }
+  return out;
+}
+
+char* ProtobufEncoder::WriteExemplar(char tag, const Exemplar& exemplar, char* out) const {
   constexpr char kDigits[] = "0123456789abcdef";
-  return PutMessage(kBucketExemplar, 1, out, [&](char* message) {
+  return PutMessage(tag, 1, out, [&](char* message) {
     message = PutMessage(kExemplarLabel, 1, message, [&](char* pair) {
       std::memcpy(pair, exemplar_label_.data(), exemplar_label_.size());
       pair += exemplar_label_.size();

@@ -36,7 +36,8 @@ class ProtobufEncoder final : public Encoder {
   char* Reserve(size_t size);
   bool EndMetric(char* end);
   bool WriteMessage();
-  char* WriteExemplar(const Exemplar& exemplar, char* out) const;
+  char* WriteClassicBuckets(const HistogramPoint& point, char* out) const;
+  char* WriteExemplar(char tag, const Exemplar& exemplar, char* out) const;
 
   ChunkOutput output_;
 
@@ -44,7 +45,7 @@ class ProtobufEncoder final : public Encoder {
   MetricType type_ = MetricType::kUntyped;
   std::string head_;            // the family's name, help and type, encoded
   std::string exemplar_label_;  // encoded but for the value of the label
-  std::vector<double> bounds_;  // with +Inf
+  std::vector<double> bounds_;  // with +Inf; empty without classic buckets
 
   // The metrics of the message being built, encoded as the family's field `metric`.
   std::unique_ptr<char[]> metrics_;

@@ -67,6 +67,7 @@ TextEncoder::TextEncoder(const EncoderOptions& options, ByteSink sink)
       output_(std::move(sink), options.gzip) {}
 
 bool TextEncoder::BeginMetric(const MetricInfo& metric) {
+  const bool continues = name_ == metric.name;
   name_ = metric.name;
   created_name_.clear();
   std::string_view family = metric.name;
@@ -83,15 +84,17 @@ bool TextEncoder::BeginMetric(const MetricInfo& metric) {
     created_name_.assign(family).append("_created");
   }
 
-  // The header is kept back until there is a series: a family without any says nothing.
-  header_.clear();
-  if (!metric.help.empty()) {
-    header_.append("# HELP ").append(family).append(" ");
-    AppendHelp(metric.help, open_metrics_, &header_);
-    header_ += '\n';
+  if (!continues) {
+    // The header is kept back until there is a series: a family without any says nothing.
+    header_.clear();
+    if (!metric.help.empty()) {
+      header_.append("# HELP ").append(family).append(" ");
+      AppendHelp(metric.help, open_metrics_, &header_);
+      header_ += '\n';
+    }
+    header_.append("# TYPE ").append(family).append(" ");
+    header_.append(TypeName(type, open_metrics_)).append("\n");
   }
-  header_.append("# TYPE ").append(family).append(" ");
-  header_.append(TypeName(type, open_metrics_)).append("\n");
 
   if (type == MetricType::kHistogram) {
     bucket_prefix_.assign(name_).append("_bucket{");

@@ -42,7 +42,7 @@ FamilySpec::FamilySpec(FamilyOptions family, const GeneratorOptions& generator)
 Family::Family(FamilySpec spec, FamilyShared* shared)
     : spec_(std::move(spec)),
       options_(spec_.options),
-      layout_(&options_.metrics),
+      layout_(&options_.metrics, shared->clock),
       labels_(options_.labels, options_.own_labels || !spec_.relabel.empty(),
               spec_.external_labels),
       infos_(MakeInfos(options_)),

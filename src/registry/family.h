@@ -131,9 +131,6 @@ class Family {
   // Begins the estimates anew, for another stale duration.
   void ResetDemand(int64_t stale_nanos);
 
-  // Presents the family's metrics. REQUIRES: within a visit of the gate.
-  bool Visit(int64_t now_nanos, const std::string& exemplar_label, SampleSink* sink);
-
   // About how many label sets went to overflow within the stale window.
   uint64_t OverflowEstimate(int64_t now_nanos) const;
   // What the limits count a complete label set as.

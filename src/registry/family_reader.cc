@@ -1,16 +1,9 @@
-// Family::Visit(): reading all series of a family without stopping its writers.
-//
-// The formats want each metric with all of its series in one piece, but the metrics of one label
-// set must belong to one instant. So the series are walked once, the family's first metric is
-// presented on the way, and the other metrics' values are noted down to be presented afterwards.
-// The first metric should therefore be the largest: of a family with calls, size and a latency
-// histogram, 24 bytes per label set are noted.
+#include "registry/family_reader.h"
 
 #include <algorithm>
 #include <cstring>
-#include <memory>
 
-#include "registry/family.h"
+#include "registry/native_buckets.h"
 
 namespace spanmeter {
 
@@ -19,223 +12,254 @@ namespace {
 // So many label sets are copied while a shard is locked.
 constexpr size_t kReadChunk = 64;
 
-// Words are handed out from blocks of this size, so that a growing list is never copied.
-constexpr size_t kBlockWords = size_t{1} << 15;
+void Prefetch(const Series* series) {
+  const char* const address = reinterpret_cast<const char*>(series);
+  __builtin_prefetch(address);
+  __builtin_prefetch(address + 64);
+  __builtin_prefetch(address + 128);
+}
 
 }  // namespace
 
-// One visit of one family.
-class FamilyReader {
- public:
-  FamilyReader(Family* family, int64_t now_nanos, const std::string& exemplar_label,
-               SampleSink* sink)
-      : family_(*family),
-        layout_(family->layout_),
-        now_nanos_(now_nanos),
-        exemplar_label_(exemplar_label),
-        sink_(*sink) {
-    for (size_t i = 1; i < layout_.metrics.size(); ++i) row_words_ += WordsOf(i);
-    if (layout_.metrics.size() > 1) ++row_words_;
+double FamilyReader::NativeNote::CountAt(double value) const {
+  if (!(value > kNativeZeroThreshold)) return zero_count;
+  const int32_t index = NativeBucketIndex(value, schema);
+  const NativeBucket* const end = buckets + size;
+  const NativeBucket* const bucket = std::lower_bound(
+      buckets, end, index, [](const NativeBucket& b, int32_t i) { return b.index < i; });
+  return bucket != end && bucket->index == index ? bucket->count : 0;
+}
+
+FamilyReader::FamilyReader(Family* family, int64_t now_nanos, const std::string* exemplar_label,
+                           MetricAnnouncer* announcer)
+    : family_(*family),
+      layout_(family->layout_),
+      now_nanos_(now_nanos),
+      exemplar_label_(*exemplar_label),
+      announcer_(*announcer),
+      sink_(announcer->sink()) {
+  for (size_t i = 1; i < layout_.metrics.size(); ++i) row_words_ += WordsOf(i);
+  if (layout_.metrics.size() > 1) ++row_words_;
+}
+
+bool FamilyReader::Present(size_t metric) { return metric == 0 ? ReadAll() : PresentNoted(metric); }
+
+bool FamilyReader::ReadAll() {
+  for (Family::Shard& shard : family_.shards_) {
+    if (!ReadShard(&shard)) return false;
   }
+  return ReadOverflow();
+}
 
-  bool Read() {
-    for (size_t shard = 0; shard < Family::kShards; ++shard) {
-      if (!ReadShard(&family_.shards_[shard])) return false;
-    }
-    if (!ReadOverflow()) return false;
-    for (size_t metric = 1; metric < layout_.metrics.size(); ++metric) {
-      if (!PresentNoted(metric)) return false;
-    }
-    return true;
-  }
-
- private:
-  // A copy of what the first metric of a label set says.
-  struct Copied {
-    const Series* series;
-    bool present;
-    double value;  // number, or sum of a histogram
-    size_t exemplars_end;
-  };
-
-  bool IsHistogram(size_t metric) const {
-    return layout_.metrics[metric].type == MetricType::kHistogram;
-  }
-  size_t Buckets(size_t metric) const { return layout_.metrics[metric].bounds->size() + 1; }
-  size_t WordsOf(size_t metric) const { return IsHistogram(metric) ? 1 + Buckets(metric) : 1; }
-
-  bool ReadShard(Family::Shard* shard) {
-    for (size_t next = 0;;) {
-      StartChunk();
-      bool more = false;
-      {
-        const MutexLock lock(&shard->mutex);
-        for (; next < shard->series.size() && copied_.size() < kReadChunk; ++next) {
-          constexpr size_t kAhead = 4;
-          if (next + kAhead < shard->series.size()) Prefetch(shard->series[next + kAhead]);
-          if (shard->series[next] != nullptr) CopySeries(*shard->series[next]);
-        }
-        more = next < shard->series.size();
-      }
-      if (!PresentChunk()) return false;
-      if (!more) return true;
-    }
-  }
-
-  static void Prefetch(const Series* series) {
-    const char* const address = reinterpret_cast<const char*>(series);
-    __builtin_prefetch(address);
-    __builtin_prefetch(address + 64);
-    __builtin_prefetch(address + 128);
-  }
-
-  bool ReadOverflow() {
+bool FamilyReader::ReadShard(Family::Shard* shard) {
+  for (size_t next = 0;;) {
     StartChunk();
-    overflow_row_ = rows_;
+    bool more = false;
     {
-      const MutexLock lock(&family_.overflow_mutex_);
-      if (family_.overflow_ != nullptr) CopySeries(*family_.overflow_);
+      const MutexLock lock(&shard->mutex);
+      for (; next < shard->series.size() && copied_.size() < kReadChunk; ++next) {
+        constexpr size_t kAhead = 4;
+        if (next + kAhead < shard->series.size()) Prefetch(shard->series[next + kAhead]);
+        if (shard->series[next] != nullptr) CopySeries(*shard->series[next]);
+      }
+      more = next < shard->series.size();
     }
-    return PresentChunk();
+    if (!PresentChunk()) return false;
+    if (!more) return true;
   }
+}
 
-  void StartChunk() {
-    copied_.clear();
-    counts_.clear();
+bool FamilyReader::ReadOverflow() {
+  StartChunk();
+  overflow_row_ = row_count_;
+  {
+    const MutexLock lock(&family_.overflow_mutex_);
+    if (family_.overflow_ != nullptr) CopySeries(*family_.overflow_);
+  }
+  return PresentChunk();
+}
+
+void FamilyReader::StartChunk() {
+  copied_.clear();
+  counts_.clear();
+  exemplars_.clear();
+  copied_buckets_.Clear();
+}
+
+void FamilyReader::CopySeries(const Series& series) {
+  if (family_.StaleAt(series, now_nanos_)) return;
+  Copied& copy = copied_.emplace_back();
+  copy.present = (series.present() & 1) != 0;
+  Reading& reading = copy.reading;
+  reading.series = &series;
+  reading.value = layout_.Value(series, 0);
+  reading.created_ms = layout_.CreatedMs(series, 0);
+  if (IsHistogram(0)) {
+    const size_t begin = counts_.size();
+    counts_.resize(begin + ClassicBuckets(0));
+    layout_.CopyCounts(series, 0, counts_.data() + begin);
+    layout_.CopyExemplars(series, 0, &exemplars_);
+    if (IsNative(0)) reading.native = NoteNative(series, 0, &copied_buckets_);
+  }
+  copy.exemplars_end = exemplars_.size();
+  if (row_words_ != 0) NoteOthers(series);
+}
+
+FamilyReader::NativeNote FamilyReader::NoteNative(const Series& series, size_t metric,
+                                                  BucketArena* arena) {
+  const NativeHistogram& native = layout_.Native(series, metric);
+  NativeBucket* const buckets = arena->Take(native.size());
+  native.CopyBuckets(buckets);
+  return {buckets, native.zero_count(), native.schema(), static_cast<uint32_t>(native.size())};
+}
+
+void FamilyReader::NoteOthers(const Series& series) {
+  double* row = rows_.Take(row_words_);
+  ++row_count_;
+  // Which metrics exist may change before they are presented: it is noted with the address, whose
+  // upper bits are free.
+  const uint64_t head =
+      reinterpret_cast<uint64_t>(&series) | static_cast<uint64_t>(series.present()) << 56;
+  std::memcpy(row++, &head, sizeof head);
+  for (size_t metric = 1; metric < layout_.metrics.size(); ++metric) {
+    *row++ = layout_.Value(series, metric);
+    if (IsHistogram(metric)) {
+      layout_.CopyCounts(series, metric, row);
+      row += ClassicBuckets(metric);
+    }
+    if (HasCreated(metric)) {
+      const int64_t created_ms = layout_.CreatedMs(series, metric);
+      std::memcpy(row++, &created_ms, sizeof created_ms);
+    }
+    if (IsNative(metric)) {
+      const NativeNote native = NoteNative(series, metric, &noted_buckets_);
+      std::memcpy(row, &native, sizeof native);
+      row += kNoteWords;
+    }
+  }
+}
+
+FamilyReader::Reading FamilyReader::ReadNoted(size_t metric, const Series* series,
+                                              const double* words) const {
+  Reading reading;
+  reading.series = series;
+  reading.value = *words++;
+  reading.counts = words;
+  words += ClassicBuckets(metric);
+  reading.created_ms = series->birth_ms();
+  if (HasCreated(metric)) std::memcpy(&reading.created_ms, words++, sizeof reading.created_ms);
+  if (IsNative(metric)) std::memcpy(&reading.native, words, sizeof reading.native);
+  return reading;
+}
+
+// A metric is announced before its first series: without series there is no metric.
+bool FamilyReader::Announce(size_t metric) {
+  MetricInfo info = family_.infos_[metric];
+  info.exemplar_label = exemplar_label_;
+  return announcer_.Announce(info);
+}
+
+bool FamilyReader::PresentChunk() {
+  const bool any =
+      std::any_of(copied_.begin(), copied_.end(), [](const Copied& copy) { return copy.present; });
+  if (any && !Announce(0)) return false;
+  const double* counts = counts_.data();
+  const Exemplar* exemplars = exemplars_.data();
+  for (Copied& copy : copied_) {
+    const Exemplar* const exemplars_end = exemplars_.data() + copy.exemplars_end;
+    copy.reading.counts = counts;
+    if (copy.present) {
+      if (!PresentReading(0, copy.reading, {exemplars, exemplars_end})) return false;
+    }
+    exemplars = exemplars_end;
+    counts += ClassicBuckets(0);
+  }
+  return true;
+}
+
+bool FamilyReader::PresentReading(size_t metric, const Reading& reading,
+                                  std::span<const Exemplar> exemplars) {
+  const std::string_view labels = reading.series->labels();
+  if (!IsHistogram(metric)) return sink_.Number(labels, reading.value, reading.created_ms);
+  if (IsNative(metric)) return PresentNative(metric, reading, exemplars);
+  AddUp(metric, reading.counts);
+  return sink_.Histogram(labels, {cumulative_, reading.value, exemplars}, reading.created_ms);
+}
+
+void FamilyReader::AddUp(size_t metric, const double* counts) {
+  cumulative_.resize(ClassicBuckets(metric));
+  double below = 0;
+  for (size_t i = 0; i < cumulative_.size(); ++i) {
+    below += counts[i];
+    cumulative_[i] = below;
+  }
+}
+
+bool FamilyReader::PresentNative(size_t metric, const Reading& reading,
+                                 std::span<const Exemplar> exemplars) {
+  // An exemplar may be of an observation that is not counted, because the histogram has started
+  // over since, or because it was noted before.
+  known_exemplars_.clear();
+  const bool classic = layout_.metrics[metric].IsClassic();
+  for (const Exemplar& e : exemplars) {
+    const double count = classic ? reading.counts[e.bucket] : reading.native.CountAt(e.value);
+    if (count != 0) known_exemplars_.push_back(e);
+  }
+  exemplars = known_exemplars_;
+  NativeHistogramPoint native;
+  native.schema = reading.native.schema;
+  native.zero_threshold = kNativeZeroThreshold;
+  native.zero_count = reading.native.zero_count;
+  native.buckets = {reading.native.buckets, reading.native.size};
+  if (classic) {
+    AddUp(metric, reading.counts);
+  } else {
+    // Formats without native histograms show the bucket for everything, with the newest exemplar.
+    double count = native.zero_count;
+    for (const NativeBucket& bucket : native.buckets) count += bucket.count;
+    cumulative_.assign(1, count);
+    native.exemplars = exemplars;
+    if (!exemplars.empty()) exemplars = exemplars.last(1);
+  }
+  return sink_.Histogram(reading.series->labels(), {cumulative_, reading.value, exemplars, &native},
+                         reading.created_ms);
+}
+
+bool FamilyReader::PresentNoted(size_t metric) {
+  size_t offset = 1;
+  for (size_t i = 1; i < metric; ++i) offset += WordsOf(i);
+  bool announced = false;
+  for (size_t i = 0; i < row_count_; ++i) {
+    const double* row = rows_.Piece(i, row_words_);
+    uint64_t head;
+    std::memcpy(&head, row, sizeof head);
+    if ((head >> 56 >> metric & 1) == 0) continue;
+    const auto* series = reinterpret_cast<const Series*>(head & ((uint64_t{1} << 56) - 1));
+    if (!announced && !Announce(metric)) return false;
+    announced = true;
+    const Reading reading = ReadNoted(metric, series, row + offset);
     exemplars_.clear();
-  }
-
-  // REQUIRES: the lock that protects `series` is held.
-  void CopySeries(const Series& series) {
-    if (family_.StaleAt(series, now_nanos_)) return;
-    Copied& copy = copied_.emplace_back();
-    copy.series = &series;
-    copy.present = (series.present() & 1) != 0;
-    copy.value = layout_.Value(series, 0);
-    if (IsHistogram(0)) {
-      const size_t begin = counts_.size();
-      counts_.resize(begin + Buckets(0));
-      layout_.CopyCounts(series, 0, counts_.data() + begin);
-      layout_.CopyExemplars(series, 0, &exemplars_);
+    if (IsHistogram(metric)) {
+      Mutex* const mutex = i >= overflow_row_
+                               ? &family_.overflow_mutex_
+                               : &family_.shards_[Family::ShardOf(series->hash())].mutex;
+      CopyNewestExemplars(mutex, metric, reading);
     }
-    copy.exemplars_end = exemplars_.size();
-    if (row_words_ != 0) NoteOthers(series);
+    if (!PresentReading(metric, reading, exemplars_)) return false;
   }
+  return true;
+}
 
-  void NoteOthers(const Series& series) {
-    if (blocks_.empty() || block_used_ + row_words_ > kBlockWords) {
-      blocks_.push_back(std::make_unique<double[]>(kBlockWords));
-      block_used_ = 0;
-    }
-    double* row = blocks_.back().get() + block_used_;
-    block_used_ += row_words_;
-    ++rows_;
-    // Which metrics exist may change before they are presented: it is noted with the address, whose
-    // upper bits are free.
-    const uint64_t head =
-        reinterpret_cast<uint64_t>(&series) | static_cast<uint64_t>(series.present()) << 56;
-    std::memcpy(row++, &head, sizeof head);
-    for (size_t metric = 1; metric < layout_.metrics.size(); ++metric) {
-      row[0] = layout_.Value(series, metric);
-      if (IsHistogram(metric)) layout_.CopyCounts(series, metric, row + 1);
-      row += WordsOf(metric);
-    }
+// Exemplars are not noted down but taken as they are now; those of observations that the noted
+// counts do not know yet are left out.
+void FamilyReader::CopyNewestExemplars(Mutex* mutex, size_t metric, const Reading& reading) {
+  {
+    const MutexLock lock(mutex);
+    layout_.CopyExemplars(*reading.series, metric, &exemplars_);
   }
-
-  // Announces a metric before its first series: without series there is no metric.
-  bool Announce(size_t metric, bool* announced) {
-    if (*announced) return true;
-    *announced = true;
-    MetricInfo info = family_.infos_[metric];
-    info.exemplar_label = exemplar_label_;
-    return sink_.BeginMetric(info);
-  }
-
-  bool PresentChunk() {
-    const double* counts = counts_.data();
-    size_t exemplars_begin = 0;
-    for (const Copied& copy : copied_) {
-      const std::span<const Exemplar> exemplars(exemplars_.data() + exemplars_begin,
-                                                copy.exemplars_end - exemplars_begin);
-      exemplars_begin = copy.exemplars_end;
-      if (copy.present) {
-        if (!Announce(0, &first_announced_)) return false;
-        if (!Present(0, *copy.series, copy.value, counts, exemplars)) return false;
-      }
-      if (IsHistogram(0)) counts += Buckets(0);
-    }
-    return true;
-  }
-
-  bool Present(size_t metric, const Series& series, double value, const double* counts,
-               std::span<const Exemplar> exemplars) {
-    if (!IsHistogram(metric)) return sink_.Number(series.labels(), value, series.birth_ms());
-    cumulative_.resize(Buckets(metric));
-    double below = 0;
-    for (size_t i = 0; i < cumulative_.size(); ++i) {
-      below += counts[i];
-      cumulative_[i] = below;
-    }
-    return sink_.Histogram(series.labels(), {cumulative_, value, exemplars}, series.birth_ms());
-  }
-
-  bool PresentNoted(size_t metric) {
-    size_t offset = 1;
-    for (size_t i = 1; i < metric; ++i) offset += WordsOf(i);
-    bool announced = false;
-    const size_t rows_per_block = kBlockWords / row_words_;
-    for (size_t i = 0; i < rows_; ++i) {
-      const double* row = blocks_[i / rows_per_block].get() + i % rows_per_block * row_words_;
-      uint64_t head;
-      std::memcpy(&head, row, sizeof head);
-      if ((head >> 56 >> metric & 1) == 0) continue;
-      const auto* series = reinterpret_cast<const Series*>(head & ((uint64_t{1} << 56) - 1));
-      if (!Announce(metric, &announced)) return false;
-      exemplars_.clear();
-      if (IsHistogram(metric)) {
-        Mutex* const mutex = i >= overflow_row_
-                                 ? &family_.overflow_mutex_
-                                 : &family_.shards_[Family::ShardOf(series->hash())].mutex;
-        CopyNewestExemplars(mutex, *series, metric, row + offset + 1);
-      }
-      if (!Present(metric, *series, row[offset], row + offset + 1, exemplars_)) return false;
-    }
-    return true;
-  }
-
-  // Exemplars are not noted down but taken as they are now; those of observations that the noted
-  // counts do not know yet are left out.
-  void CopyNewestExemplars(Mutex* mutex, const Series& series, size_t metric,
-                           const double* counts) {
-    {
-      const MutexLock lock(mutex);
-      layout_.CopyExemplars(series, metric, &exemplars_);
-    }
-    std::erase_if(exemplars_, [counts](const Exemplar& e) { return counts[e.bucket] == 0; });
-  }
-
-  Family& family_;
-  const SeriesLayout& layout_;
-  const int64_t now_nanos_;
-  const std::string& exemplar_label_;
-  SampleSink& sink_;
-  bool first_announced_ = false;
-
-  std::vector<Copied> copied_;
-  std::vector<double> counts_;       // of the copied, one after the other
-  std::vector<Exemplar> exemplars_;  // likewise
-  std::vector<double> cumulative_;
-
-  // The noted metrics: rows of `row_words_` words, each the head and then the metrics' values.
-  size_t row_words_ = 0;
-  size_t rows_ = 0;
-  size_t overflow_row_ = 0;  // the first that does not belong to a shard
-  size_t block_used_ = 0;
-  std::vector<std::unique_ptr<double[]>> blocks_;
-};
-
-bool Family::Visit(int64_t now_nanos, const std::string& exemplar_label, SampleSink* sink) {
-  return FamilyReader(this, now_nanos, exemplar_label, sink).Read();
+  if (IsNative(metric)) return;  // PresentNative() does it
+  std::erase_if(exemplars_,
+                [&reading](const Exemplar& e) { return reading.counts[e.bucket] == 0; });
 }
 
 }  // namespace spanmeter

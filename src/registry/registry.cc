@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <bitset>
+#include <cstdint>
+#include <deque>
 #include <random>
 #include <utility>
 
 #include "registry/family.h"
+#include "registry/family_reader.h"
 #include "registry/key_hash.h"
 
 namespace spanmeter {
@@ -144,18 +147,74 @@ void Registry::Expire() {
 }
 
 bool Registry::Visit(SampleSink* sink) {
-  if (impl_->options.disable_collection) return true;
-  const int64_t now = impl_->shared->clock->MonotonicNanos();
-  const VisitScope visit(&impl_->shared->gate);
-  for (const auto& family : impl_->families) {
-    if (!family->Visit(now, impl_->options.trace_id_label_name, sink)) return false;
+  // Not owned.
+  const std::shared_ptr<Registry> self(std::shared_ptr<Registry>(), this);
+  return VisitRegistries({&self, 1}, sink);
+}
+
+namespace {
+
+using Readers = std::vector<std::unique_ptr<FamilyReader>>;
+
+// The names of all metrics, such that each stands behind those that stand before it in a family.
+// Families of different tenants have parts of one order, so there is such a list.
+std::vector<std::string> OrderOfMetrics(const Readers& readers) {
+  std::vector<std::string> order;
+  const auto is_listed = [&order](const FamilyMetric& metric) {
+    return std::find(order.begin(), order.end(), metric.name) != order.end();
+  };
+  for (size_t before = SIZE_MAX; before != order.size();) {
+    before = order.size();
+    for (const auto& reader : readers) {
+      for (const FamilyMetric& metric : reader->metrics()) {
+        if (is_listed(metric)) continue;
+        // May be next, unless something has to come before it elsewhere.
+        const bool waits = std::any_of(readers.begin(), readers.end(), [&](const auto& other) {
+          for (const FamilyMetric& theirs : other->metrics()) {
+            if (theirs.name == metric.name) return false;
+            if (is_listed(theirs)) continue;
+            const auto& names = other->metrics();
+            return std::any_of(names.begin(), names.end(), [&](const FamilyMetric& later) {
+              return later.name == metric.name;
+            });
+          }
+          return false;
+        });
+        if (waits) break;
+        order.push_back(metric.name);
+      }
+    }
+  }
+  return order;
+}
+
+bool PresentMetric(const std::string& name, const Readers& readers) {
+  for (const auto& reader : readers) {
+    for (size_t i = 0; i < reader->metrics().size(); ++i) {
+      if (reader->metrics()[i].name == name && !reader->Present(i)) return false;
+    }
   }
   return true;
 }
 
+}  // namespace
+
 bool VisitRegistries(std::span<const std::shared_ptr<Registry>> registries, SampleSink* sink) {
+  std::deque<VisitScope> visits;
+  MetricAnnouncer announcer(sink);
+  Readers readers;
   for (const auto& registry : registries) {
-    if (!registry->Visit(sink)) return false;
+    const Registry::Impl& impl = *registry->impl_;
+    if (impl.options.disable_collection) continue;
+    visits.emplace_back(&impl.shared->gate);
+    const int64_t now = impl.shared->clock->MonotonicNanos();
+    for (const auto& family : impl.families) {
+      readers.push_back(std::make_unique<FamilyReader>(
+          family.get(), now, &impl.options.trace_id_label_name, &announcer));
+    }
+  }
+  for (const std::string& name : OrderOfMetrics(readers)) {
+    if (!PresentMetric(name, readers)) return false;
   }
   return true;
 }

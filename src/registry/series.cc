@@ -5,19 +5,31 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <new>
 
 namespace spanmeter {
 
 namespace {
 
-size_t BucketCount(const SeriesLayout::Metric& metric) { return metric.bounds->size() + 1; }
-
 size_t RoundUp(size_t size, size_t alignment) {
   return (size + alignment - 1) / alignment * alignment;
 }
 
-size_t BucketOf(const std::vector<double>& bounds, double value) {
+SeriesLayout::Kind KindOf(const FamilyMetric& metric) {
+  switch (metric.type) {
+    case MetricType::kHistogram:
+      return metric.classic ? SeriesLayout::Kind::kClassic : SeriesLayout::Kind::kNative;
+    case MetricType::kGauge:
+      return SeriesLayout::Kind::kSet;
+    case MetricType::kCounter:
+    case MetricType::kUntyped:
+      break;
+  }
+  return SeriesLayout::Kind::kAdd;
+}
+
+inline size_t BucketOf(const std::vector<double>& bounds, double value) {
   // Bounds are few and ascending, and most latencies are low: a linear search without surprises for
   // the branch predictor beats bisection up to some 30 bounds.
   constexpr size_t kLinearBounds = 32;
@@ -61,25 +73,45 @@ void Widen(char* counts, size_t buckets) {
 
 }  // namespace
 
-SeriesLayout::SeriesLayout(const std::vector<FamilyMetric>* family_metrics) {
+SeriesLayout::SeriesLayout(const std::vector<FamilyMetric>* family_metrics, const Clock* clock)
+    : clock_(clock) {
   // All numbers first: they share the header's cache lines.
   size_t offset = sizeof(Series);
+  const auto take = [&offset](size_t size) {
+    const auto taken = static_cast<uint32_t>(offset);
+    offset = RoundUp(offset + size, alignof(double));
+    return taken;
+  };
   for (const FamilyMetric& m : *family_metrics) {
-    Metric metric = {m.type, &m.bounds, 0, 0, 1};
-    if (m.type != MetricType::kHistogram) {
-      metric.offset = static_cast<uint32_t>(offset);
-      offset += sizeof(double);
-    }
+    const bool histogram = m.type == MetricType::kHistogram;
+    Metric metric = {KindOf(m), &m.bounds, nullptr, 0, 0, 0, 0, 1};
+    if (histogram && m.native) metric.native = &*m.native;
+    if (!histogram) metric.offset = take(sizeof(double));
     metrics.push_back(metric);
   }
-  for (Metric& metric : metrics) {
-    if (metric.type != MetricType::kHistogram) continue;
-    const size_t buckets = BucketCount(metric);
-    metric.offset = static_cast<uint32_t>(offset);
-    offset += sizeof(double) + std::max(buckets * sizeof(uint32_t), sizeof(double*));
-    metric.slots_offset = static_cast<uint32_t>(offset);
-    offset = RoundUp(offset + buckets, alignof(double));
-    metric.series = static_cast<uint32_t>(2 + buckets);
+  for (size_t i = 0; i < metrics.size(); ++i) {
+    Metric& metric = metrics[i];
+    if (metric.IsHistogram()) {
+      const size_t buckets = metric.ClassicBuckets();
+      const size_t count_bytes =
+          metric.IsClassic() ? std::max(buckets * sizeof(uint32_t), sizeof(double*)) : 0;
+      metric.offset = static_cast<uint32_t>(offset);
+      metric.slots_offset = static_cast<uint32_t>(offset + sizeof(double) + count_bytes);
+      take(sizeof(double) + count_bytes + buckets);
+      metric.series = static_cast<uint32_t>(metric.IsClassic() ? 2 + buckets : 0);
+    }
+    if (metric.native != nullptr) {
+      metric.native_offset =
+          take(sizeof(NativeHistogram) + (metric.IsClassic() ? 0 : sizeof(NativeExemplars)));
+      metric.series += 1;
+      native_mask_ |= static_cast<uint8_t>(1U << i);
+    }
+  }
+  // Rarely written, so behind everything else.
+  for (size_t i = 0; i < metrics.size(); ++i) {
+    if (metrics[i].native == nullptr && !(*family_metrics)[i].joins) continue;
+    metrics[i].created_offset = take(sizeof(int64_t));
+    created_mask_ |= static_cast<uint8_t>(1U << i);
   }
   tail_offset = offset;
 }
@@ -101,6 +133,14 @@ Series* SeriesLayout::New(uint64_t hash, std::string_view key, std::string_view 
   series->exemplar_capacity_ = 0;
   series->present_ = 0;
   series->wide_ = 0;
+  for (size_t i = 0; i < metrics.size(); ++i) {
+    const Metric& metric = metrics[i];
+    if (metric.native == nullptr) continue;
+    new (series->at(metric.native_offset)) NativeHistogram(*metric.native);
+    if (!metric.IsClassic()) {
+      new (series->at(metric.native_offset + sizeof(NativeHistogram))) NativeExemplars;
+    }
+  }
   char* tail = series->at(tail_offset);
   if (!key.empty()) std::memcpy(tail, key.data(), key.size());
   if (!labels.empty()) std::memcpy(tail + key.size(), labels.data(), labels.size());
@@ -112,9 +152,21 @@ void SeriesLayout::Delete(Series* series) const {
     if ((series->wide_ >> i & 1) != 0) {
       std::free(LoadWide(series->at(metrics[i].offset + sizeof(double))));
     }
+    if (metrics[i].native == nullptr) continue;
+    std::destroy_at(native(i, series));
+    if (!metrics[i].IsClassic()) std::destroy_at(native_exemplars(i, series));
   }
   std::free(series->exemplars_);
   std::free(series);
+}
+
+NativeHistogram* SeriesLayout::native(size_t i, Series* series) const {
+  return reinterpret_cast<NativeHistogram*>(series->at(metrics[i].native_offset));
+}
+
+NativeExemplars* SeriesLayout::native_exemplars(size_t i, Series* series) const {
+  return reinterpret_cast<NativeExemplars*>(
+      series->at(metrics[i].native_offset + sizeof(NativeHistogram)));
 }
 
 uint32_t SeriesLayout::Apply(const Update& update, int64_t now_nanos, Series* series) const {
@@ -124,14 +176,19 @@ uint32_t SeriesLayout::Apply(const Update& update, int64_t now_nanos, Series* se
   const auto joining = static_cast<uint8_t>(update.metrics & ~series->present_);
   if (joining != 0) [[unlikely]] {
     born = SeriesOf(joining);
-    series->present_ |= joining;
+    Join(joining, now_nanos, series);
   }
-  for (size_t i = 0; i < metrics.size(); ++i) {
+  // First, because it may have all of the histogram start over.
+  if ((update.metrics & native_mask_) != 0) ApplyNative(update, now_nanos, series);
+  // What does not change is read once: the stores below could be to anything.
+  const Metric* const all = metrics.data();
+  const size_t size = metrics.size();
+  for (size_t i = 0; i < size; ++i) {
     if ((update.metrics >> i & 1) == 0) continue;
-    const Metric& metric = metrics[i];
+    const Metric& metric = all[i];
     char* const value = series->at(metric.offset);
-    switch (metric.type) {
-      case MetricType::kHistogram: {
+    switch (metric.kind) {
+      case Kind::kClassic: {
         AddDouble(value, update.values[i] * update.weight);
         const size_t bucket = BucketOf(*metric.bounds, update.values[i]);
         char* const counts = value + sizeof(double);
@@ -151,22 +208,85 @@ uint32_t SeriesLayout::Apply(const Update& update, int64_t now_nanos, Series* se
             std::memcpy(cell, &count, sizeof count);
             break;
           }
-          Widen(counts, BucketCount(metric));
+          Widen(counts, metric.ClassicBuckets());
           series->wide_ |= static_cast<uint8_t>(1 << i);
         }
         LoadWide(counts)[bucket] += update.weight;
         break;
       }
-      case MetricType::kGauge:
+      case Kind::kNative:
+        AddDouble(value, update.values[i] * update.weight);
+        break;
+      case Kind::kSet:
         std::memcpy(value, &update.values[i], sizeof(double));
         break;
-      case MetricType::kCounter:
-      case MetricType::kUntyped:
+      case Kind::kAdd:
         AddDouble(value, update.values[i]);
         break;
     }
   }
   return born;
+}
+
+// The metrics of `joining` come into being.
+void SeriesLayout::Join(uint8_t joining, int64_t now_nanos, Series* series) const {
+  if ((joining & created_mask_) != 0) {
+    const int64_t created_ms =
+        series->present_ == 0 ? series->birth_ms_ : std::max(series->birth_ms_, NowMs());
+    for (size_t i = 0; i < metrics.size(); ++i) {
+      if ((joining & created_mask_) >> i & 1) StoreCreated(i, created_ms, series);
+      if ((joining & native_mask_) >> i & 1) native(i, series)->Start(now_nanos);
+    }
+  }
+  series->present_ |= joining;
+}
+
+void SeriesLayout::ApplyNative(const Update& update, int64_t now_nanos, Series* series) const {
+  for (size_t i = 0; i < metrics.size(); ++i) {
+    if (((update.metrics & native_mask_) >> i & 1) == 0) continue;
+    const bool started_over =
+        native(i, series)->Observe(update.values[i], update.weight, *metrics[i].native, now_nanos);
+    if (started_over) StartOver(i, series);
+  }
+}
+
+// The native histogram has started over. The formats have one count and one sum for it and the
+// classic buckets, so these start over as well.
+void SeriesLayout::StartOver(size_t i, Series* series) const {
+  const Metric& metric = metrics[i];
+  // The clock is read anew: a reader may have seen the histogram after this request read it.
+  StoreCreated(i, std::max(CreatedMs(*series, i), NowMs()), series);
+  std::memset(series->at(metric.offset), 0, sizeof(double));
+  if (!metric.IsClassic()) {
+    native_exemplars(i, series)->Clear();
+    return;
+  }
+  char* const counts = series->at(metric.offset + sizeof(double));
+  const size_t buckets = metric.ClassicBuckets();
+  if ((series->wide_ >> i & 1) != 0) {
+    std::fill_n(LoadWide(counts), buckets, 0.0);
+  } else {
+    std::memset(counts, 0, buckets * sizeof(uint32_t));
+  }
+  // The places stay with their buckets: they are few.
+  const auto* const slots = reinterpret_cast<const uint8_t*>(series->at(metric.slots_offset));
+  for (size_t bucket = 0; bucket < buckets; ++bucket) {
+    if (slots[bucket] == 0) continue;
+    series->exemplars_[slots[bucket] - 1].timestamp_ms = StoredExemplar::kNone;
+  }
+}
+
+int64_t SeriesLayout::NowMs() const { return clock_->WallNanos() / kNanosPerMilli; }
+
+void SeriesLayout::StoreCreated(size_t i, int64_t created_ms, Series* series) const {
+  std::memcpy(series->at(metrics[i].created_offset), &created_ms, sizeof created_ms);
+}
+
+int64_t SeriesLayout::CreatedMs(const Series& series, size_t metric) const {
+  if (metrics[metric].created_offset == 0) return series.birth_ms();
+  int64_t created_ms;
+  std::memcpy(&created_ms, series.at(metrics[metric].created_offset), sizeof created_ms);
+  return created_ms;
 }
 
 void SeriesLayout::PrefetchExemplars(const Series& series) const {
@@ -177,10 +297,17 @@ void SeriesLayout::PrefetchExemplars(const Series& series) const {
 }
 
 void SeriesLayout::ApplyExemplars(const Update& update, int64_t wall_ms, Series* series) const {
-  for (size_t i = 0; i < metrics.size(); ++i) {
-    const Metric& metric = metrics[i];
-    if ((update.metrics >> i & 1) == 0 || metric.type != MetricType::kHistogram) continue;
-    const size_t bucket = BucketOf(*metric.bounds, update.values[i]);
+  const Metric* const all = metrics.data();
+  const size_t size = metrics.size();
+  for (size_t i = 0; i < size; ++i) {
+    const Metric& metric = all[i];
+    if ((update.metrics >> i & 1) == 0 || !metric.IsHistogram()) continue;
+    const double value = update.values[i];
+    if (!metric.IsClassic()) {
+      native_exemplars(i, series)->Set(update.trace_id, value, metric.native->schema, wall_ms);
+      continue;
+    }
+    const size_t bucket = BucketOf(*metric.bounds, value);
     auto* const slot = reinterpret_cast<uint8_t*>(series->at(metric.slots_offset)) + bucket;
     if (*slot == 0) {
       // A place number is one byte. Several histograms with hundreds of bounds could use up all of
@@ -197,10 +324,7 @@ void SeriesLayout::ApplyExemplars(const Update& update, int64_t wall_ms, Series*
       }
       *slot = ++series->exemplar_count_;
     }
-    StoredExemplar& exemplar = series->exemplars_[*slot - 1];
-    std::memcpy(exemplar.trace_id, update.trace_id, kTraceIdSize);
-    exemplar.value = update.values[i];
-    exemplar.timestamp_ms = wall_ms;
+    series->exemplars_[*slot - 1].Set(update.trace_id, value, wall_ms);
   }
 }
 
@@ -210,7 +334,7 @@ double SeriesLayout::Value(const Series& series, size_t metric) const {
 
 void SeriesLayout::CopyCounts(const Series& series, size_t metric, double* counts) const {
   const char* const stored = series.at(metrics[metric].offset + sizeof(double));
-  const size_t buckets = BucketCount(metrics[metric]);
+  const size_t buckets = metrics[metric].ClassicBuckets();
   if ((series.wide_ >> metric & 1) != 0) {
     std::memcpy(counts, LoadWide(stored), buckets * sizeof(double));
     return;
@@ -222,19 +346,26 @@ void SeriesLayout::CopyCounts(const Series& series, size_t metric, double* count
   }
 }
 
+const NativeHistogram& SeriesLayout::Native(const Series& series, size_t metric) const {
+  return *reinterpret_cast<const NativeHistogram*>(series.at(metrics[metric].native_offset));
+}
+
 void SeriesLayout::CopyExemplars(const Series& series, size_t metric,
                                  std::vector<Exemplar>* exemplars) const {
+  if (!metrics[metric].IsClassic()) {
+    reinterpret_cast<const NativeExemplars*>(
+        series.at(metrics[metric].native_offset + sizeof(NativeHistogram)))
+        ->Copy(exemplars);
+    return;
+  }
   if (series.exemplar_count_ == 0) return;
   const auto* const slots =
       reinterpret_cast<const uint8_t*>(series.at(metrics[metric].slots_offset));
-  for (size_t bucket = 0; bucket < BucketCount(metrics[metric]); ++bucket) {
+  for (size_t bucket = 0; bucket < metrics[metric].ClassicBuckets(); ++bucket) {
     if (slots[bucket] == 0) continue;
     const StoredExemplar& stored = series.exemplars_[slots[bucket] - 1];
-    Exemplar& exemplar = exemplars->emplace_back();
-    exemplar.bucket = static_cast<uint32_t>(bucket);
-    exemplar.value = stored.value;
-    exemplar.timestamp_ms = stored.timestamp_ms;
-    std::memcpy(exemplar.trace_id, stored.trace_id, kTraceIdSize);
+    if (stored.timestamp_ms == StoredExemplar::kNone) continue;
+    exemplars->push_back(stored.ToExemplar(static_cast<uint32_t>(bucket)));
   }
 }
 

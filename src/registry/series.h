@@ -10,16 +10,14 @@
 #include <string_view>
 #include <vector>
 
+#include "spanmeter/clock.h"
 #include "spanmeter/registry.h"
 
-namespace spanmeter {
+#include "registry/native_exemplars.h"
+#include "registry/native_histogram.h"
+#include "registry/stored_exemplar.h"
 
-// An exemplar as stored.
-struct StoredExemplar {
-  char trace_id[kTraceIdSize];
-  double value;
-  int64_t timestamp_ms;
-};
+namespace spanmeter {
 
 struct SeriesLayout;
 
@@ -72,19 +70,38 @@ static_assert(sizeof(Series) == 56);
 
 // Where the metrics of a family stand in its series. Immutable after construction, thread-safe.
 struct SeriesLayout {
-  struct Metric {
-    MetricType type;
-    const std::vector<double>* bounds;  // histograms
-    // A number's double, or a histogram's: the sum, then bucket counts (32 bits each, or a pointer
-    // to doubles once one does not fit), then one byte per bucket: its exemplar's place plus one.
-    uint32_t offset;
-    uint32_t slots_offset;
-    // What the limits count it as.
-    uint32_t series;
+  // What an update does to a metric.
+  enum class Kind : uint8_t {
+    kAdd,
+    kSet,
+    kClassic,  // observes, in classic buckets; may have native ones in addition
+    kNative,   // observes, in native buckets only
   };
 
-  // `metrics` must outlive the layout.
-  explicit SeriesLayout(const std::vector<FamilyMetric>* metrics);
+  struct Metric {
+    Kind kind;
+    const std::vector<double>* bounds;     // histograms
+    const NativeHistogramOptions* native;  // histograms with native buckets, else null
+    // A number's double, or a histogram's: the sum, then, where it is classic, bucket counts (32
+    // bits each, or a pointer to doubles once one does not fit), then one byte per bucket: its
+    // exemplar's place plus one.
+    uint32_t offset;
+    uint32_t slots_offset;
+    // A NativeHistogram; followed by NativeExemplars where there are no classic buckets.
+    uint32_t native_offset;
+    // When the metric came into being or started over, in ms since the Unix epoch, as 64 bits. 0:
+    // that is never later than the series' birth, and not kept.
+    uint32_t created_offset;
+    // What the limits count it as.
+    uint32_t series;
+
+    bool IsHistogram() const { return kind >= Kind::kClassic; }
+    bool IsClassic() const { return kind == Kind::kClassic; }
+    size_t ClassicBuckets() const { return IsClassic() ? bounds->size() + 1 : 0; }
+  };
+
+  // `metrics` and `clock` must outlive the layout.
+  SeriesLayout(const std::vector<FamilyMetric>* metrics, const Clock* clock);
 
   // Creates a series without metrics; release with Delete().
   Series* New(uint64_t hash, std::string_view key, std::string_view labels, int64_t birth_ms) const;
@@ -99,9 +116,14 @@ struct SeriesLayout {
 
   // A number's value, or the sum of a histogram.
   double Value(const Series& series, size_t metric) const;
-  // Writes the counts of each bucket's own observations; `counts` has bounds + 1 elements.
+  // When the metric, which exists, came into being or started over, in ms since the Unix epoch.
+  int64_t CreatedMs(const Series& series, size_t metric) const;
+  // Writes the counts of each classic bucket's own observations: ClassicBuckets() elements.
   void CopyCounts(const Series& series, size_t metric, double* counts) const;
-  // Appends the exemplars of a histogram, ascending by bucket.
+  // REQUIRES: the metric has a native histogram.
+  const NativeHistogram& Native(const Series& series, size_t metric) const;
+  // Appends the exemplars of a histogram: ascending by bucket; without classic buckets by age, the
+  // newest last, and without saying the bucket.
   void CopyExemplars(const Series& series, size_t metric, std::vector<Exemplar>* exemplars) const;
 
   // What the limits count a label set with the metrics of `present` as.
@@ -109,6 +131,20 @@ struct SeriesLayout {
 
   std::vector<Metric> metrics;
   size_t tail_offset = 0;
+
+ private:
+  void Join(uint8_t joining, int64_t now_nanos, Series* series) const;
+  void ApplyNative(const Update& update, int64_t now_nanos, Series* series) const;
+  void StartOver(size_t i, Series* series) const;
+  NativeHistogram* native(size_t i, Series* series) const;
+  NativeExemplars* native_exemplars(size_t i, Series* series) const;
+  int64_t NowMs() const;
+  void StoreCreated(size_t i, int64_t created_ms, Series* series) const;
+
+  const Clock* clock_;
+  // Bit i: metric i has a created time, or a native histogram.
+  uint8_t created_mask_ = 0;
+  uint8_t native_mask_ = 0;
 };
 
 }  // namespace spanmeter

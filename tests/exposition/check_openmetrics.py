@@ -28,6 +28,7 @@ def main():
         "sample_target_info": "gauge",
         "sample_other": "unknown",
         "sample_size_bytes": "histogram",
+        "sample_native_seconds": "histogram",
         "sample_latency_seconds": "histogram",
     })
     calls = found["sample_calls"].samples
@@ -45,12 +46,18 @@ def main():
     expect(exemplars[0][1].value, 1.75)
     expect(float(exemplars[0][1].timestamp), 1700000000.123)
 
+    native = found["sample_native_seconds"].samples
+    expect([(s.name.rpartition("_")[2], s.labels, s.value) for s in native],
+           [("bucket", {"le": "+Inf"}, 4), ("sum", {}, 10), ("count", {}, 4)])
+    expect(native[0].exemplar.value, 1.75)
+
     with_created = families(program, "created")
     created = [(s.name, float(s.value)) for f in with_created.values() for s in f.samples
                if s.name.endswith("_created")]
     expect(created, [
         ("sample_calls_created", 1700000000.123),
         ("sample_size_bytes_created", 1700000000.123),
+        ("sample_native_seconds_created", 1700000000.123),
         ("sample_latency_seconds_created", 1700000000.123),
     ])
 

@@ -39,6 +39,15 @@ bool VisitAll(bool with_weighted, SampleSink* sink) {
   const std::array<Exemplar, 1> exemplars = {exemplar};
   MetricInfo bare = Info("sample_size_bytes", MetricType::kHistogram, "Only +Inf.");
   const std::array<double, 1> one = {4};
+  MetricInfo native_only = Info("sample_native_seconds", MetricType::kHistogram, "Native only.");
+  native_only.classic = false;
+  const std::array<NativeBucket, 2> buckets = {{{-3, 1}, {5, 3}}};
+  NativeHistogramPoint native;
+  native.buckets = buckets;
+  native.exemplars = exemplars;
+  Exemplar newest = exemplar;
+  newest.bucket = 0;
+  const std::array<Exemplar, 1> at_infinity = {newest};
 
   return sink->BeginMetric(Info("sample_calls_total", MetricType::kCounter, "Calls.")) &&
          sink->Number(R"(a="say \"hi\" \\ \n {}",b="ü😀")", 3, kCreatedMs) &&
@@ -47,7 +56,9 @@ bool VisitAll(bool with_weighted, SampleSink* sink) {
          sink->Number(R"(job="x")", 1, kCreatedMs) &&
          sink->BeginMetric(Info("sample_other", MetricType::kUntyped, "Of no type.")) &&
          sink->Number("", -1.5e-300, 0) && sink->BeginMetric(bare) &&
-         sink->Histogram("", {one, 10, {}}, kCreatedMs) && sink->BeginMetric(latency) &&
+         sink->Histogram("", {one, 10, {}}, kCreatedMs) && sink->BeginMetric(native_only) &&
+         sink->Histogram("", {one, 10, at_infinity, &native}, kCreatedMs) &&
+         sink->BeginMetric(latency) &&
          sink->Histogram(R"(service="a")", {counts, 12.25, exemplars}, kCreatedMs) &&
          (!with_weighted || sink->Histogram(R"(service="b")", {weighted, 2.5, {}}, kCreatedMs));
 }

@@ -5,36 +5,15 @@
 #include <string>
 #include <vector>
 
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-#include <google/protobuf/util/delimited_message_util.h>
 #include <gtest/gtest.h>
 
+#include "exposition/parse_protobuf.h"
 #include "exposition/render.h"
-#include "prometheus/client/metrics.pb.h"
 
 namespace spanmeter {
 namespace {
 
-namespace pb = ::io::prometheus::client;
-
 constexpr ExpositionFormat kProtobuf = ExpositionFormat::kProtobuf;
-
-// Reads the body back with libprotobuf.
-std::vector<pb::MetricFamily> Parse(const std::string& body) {
-  std::vector<pb::MetricFamily> families;
-  google::protobuf::io::ArrayInputStream input(body.data(), static_cast<int>(body.size()));
-  bool clean_end = false;
-  while (true) {
-    pb::MetricFamily family;
-    if (!google::protobuf::util::ParseDelimitedFromZeroCopyStream(&family, &input, &clean_end)) {
-      break;
-    }
-    families.push_back(std::move(family));
-  }
-  EXPECT_TRUE(clean_end);
-  return families;
-}
 
 TEST(ProtobufFormat, EmptyRegistryIsAnEmptyBody) {
   EXPECT_EQ(Render(kProtobuf, [](SampleSink*) {}), "");
@@ -46,7 +25,7 @@ TEST(ProtobufFormat, EmptyRegistryIsAnEmptyBody) {
 }
 
 TEST(ProtobufFormat, NumbersOfEveryType) {
-  const auto families = Parse(Render(kProtobuf, [](SampleSink* sink) {
+  const auto families = ParseProtobuf(Render(kProtobuf, [](SampleSink* sink) {
     sink->BeginMetric(Info("calls_total", MetricType::kCounter, "All \\ calls\n\"here\"."));
     sink->Number(R"(a="1",service="x")", 3.5, 1'700'000'000'123);
     sink->Number("", std::numeric_limits<double>::infinity(), 0);
@@ -91,7 +70,7 @@ TEST(ProtobufFormat, LabelValuesAreUnescaped) {
   std::string labels = R"(empty="",hostile="\"} 1\n\\",looks="a=\"b\",c=",nul=")";
   labels += '\0';
   labels += "\",long=\"" + long_value + "\",quotes=\"" + escaped + "\",utf8=\"\xc3\xbc\"";
-  const auto families = Parse(Render(kProtobuf, [&labels](SampleSink* sink) {
+  const auto families = ParseProtobuf(Render(kProtobuf, [&labels](SampleSink* sink) {
     sink->BeginMetric(Info("a", MetricType::kGauge));
     sink->Number(labels, 1, 0);
   }));
@@ -110,7 +89,7 @@ TEST(ProtobufFormat, LabelValuesAreUnescaped) {
 }
 
 TEST(ProtobufFormat, HistogramsWithExemplars) {
-  const auto families = Parse(Render(kProtobuf, [](SampleSink* sink) {
+  const auto families = ParseProtobuf(Render(kProtobuf, [](SampleSink* sink) {
     MetricInfo info = Info("latency", MetricType::kHistogram);
     info.bounds = {0.5, 1};
     info.exemplar_label = "trace_id";
@@ -152,7 +131,7 @@ TEST(ProtobufFormat, HistogramsWithExemplars) {
 }
 
 TEST(ProtobufFormat, FractionalCountsGoToTheFloatFields) {
-  const auto families = Parse(Render(kProtobuf, [](SampleSink* sink) {
+  const auto families = ParseProtobuf(Render(kProtobuf, [](SampleSink* sink) {
     MetricInfo info = Info("latency", MetricType::kHistogram);
     info.bounds = {1, 2};
     sink->BeginMetric(info);
@@ -177,7 +156,7 @@ TEST(ProtobufFormat, LargeFamiliesAreSplitIntoMessagesOfBoundedSize) {
     sink->BeginMetric(Info("other", MetricType::kGauge));
     sink->Number("", 1, 0);
   });
-  const auto families = Parse(body);
+  const auto families = ParseProtobuf(body);
   ASSERT_GT(families.size(), 3U);
   int next = 0;
   for (size_t f = 0; f + 1 < families.size(); ++f) {

@@ -12,6 +12,7 @@
 
 #include "spanmeter/registry.h"
 
+#include "model/model_histogram.h"
 #include "support/collecting_sink.h"
 #include "support/fake_clock.h"
 
@@ -22,8 +23,15 @@ constexpr int64_t kStale = 60 * kNanosPerSecond;
 const std::vector<double> kBounds = {0.25, 0.5, 1};
 constexpr char kOverflow[] = R"(metric_overflow="true")";
 
-// One update in the model's terms. Family 0 has calls, size and a histogram, family 1 requests and
-// failures (which join later), family 2 is an info metric.
+// What the model and the registry have in common.
+struct Setting {
+  GeneratorOptions options;
+  FamilyMetric latency;  // of family 0
+  FamilyMetric failure;  // the histogram of family 1
+};
+
+// One update in the model's terms. Family 0 has a histogram and calls, family 1 requests and
+// failures with a histogram (which join later), family 2 is an info metric.
 struct ModelUpdate {
   int family = 0;
   std::string a;
@@ -33,11 +41,13 @@ struct ModelUpdate {
   bool failed = false;
 };
 
+std::string Created(int64_t created_ms) { return " since " + std::to_string(created_ms); }
+
 class ModelRegistry {
  public:
-  explicit ModelRegistry(const GeneratorOptions& options) : options_(options) {}
+  explicit ModelRegistry(const Setting& setting) : setting_(setting) {}
 
-  void Apply(const ModelUpdate& update, int64_t now) {
+  void Apply(const ModelUpdate& update, int64_t now, int64_t now_ms) {
     RemoveStale(now);
     const std::string labels = Labels(update);
     const auto key = std::make_pair(update.family, labels);
@@ -52,12 +62,15 @@ class ModelRegistry {
     }
     Set& set = found->second;
     set.last_update = now;
+    if (set.created_ms == 0) set.created_ms = now_ms;
     set.calls += update.family == 1 ? 1 : update.weight;
-    set.failed += update.failed ? 1 : 0;
-    set.sum += update.latency * update.weight;
-    set.buckets.resize(kBounds.size() + 1);
-    for (size_t i = 0; i <= kBounds.size(); ++i) {
-      if (i == kBounds.size() || update.latency <= kBounds[i]) set.buckets[i] += update.weight;
+    if (update.family == 0) {
+      set.histogram.Observe(setting_.latency, update.latency, update.weight, now, now_ms);
+    }
+    if (update.failed) {
+      if (set.failed == 0) set.failed_created_ms = now_ms;
+      ++set.failed;
+      set.histogram.Observe(setting_.failure, update.latency, update.weight, now, now_ms);
     }
   }
 
@@ -70,16 +83,21 @@ class ModelRegistry {
     std::map<std::string, std::string> result;
     for (const auto& [key, set] : sets_) {
       const auto& [family, labels] = key;
+      const std::string birth = Created(set.created_ms);
       if (family == 0) {
-        result["calls_total{" + labels] = std::to_string(set.calls);
-        std::string histogram = std::to_string(set.sum);
-        for (const double count : set.buckets) histogram += " " + std::to_string(count);
-        result["latency{" + labels] = histogram;
+        result["calls_total{" + labels] = std::to_string(set.calls) + birth;
+        result["latency{" + labels] =
+            set.histogram.Present(setting_.latency) + Created(set.histogram.created_ms);
       } else if (family == 1) {
-        result["request_total{" + labels] = std::to_string(set.calls);
-        if (set.failed > 0) result["failed_total{" + labels] = std::to_string(set.failed);
+        result["request_total{" + labels] = std::to_string(set.calls) + birth;
+        if (set.failed > 0) {
+          result["failed_total{" + labels] =
+              std::to_string(set.failed) + Created(set.failed_created_ms);
+          result["failure{" + labels] =
+              set.histogram.Present(setting_.failure) + Created(set.histogram.created_ms);
+        }
       } else {
-        result["info{" + labels] = "1.000000";
+        result["info{" + labels] = "1.000000" + birth;
       }
     }
     return result;
@@ -89,9 +107,8 @@ class ModelRegistry {
     uint64_t series = 0;
     for (const auto& [key, set] : sets_) {
       if (set.overflow) continue;
-      // Buckets with +Inf, sum, count, calls.
-      series += key.first == 0 ? kBounds.size() + 1 + 2 + 1 : 1;
-      if (key.first == 1 && set.failed > 0) ++series;
+      series += 1 + (key.first == 0 ? ModelHistogram::Series(setting_.latency) : 0) +
+                (key.first == 1 && set.failed > 0 ? FailureSeries() : 0);
     }
     return series;
   }
@@ -106,10 +123,11 @@ class ModelRegistry {
  private:
   struct Set {
     int64_t last_update = 0;
+    int64_t created_ms = 0;
     double calls = 0;
     double failed = 0;
-    double sum = 0;
-    std::vector<double> buckets;  // cumulative
+    int64_t failed_created_ms = 0;
+    ModelHistogram histogram;
     bool overflow = false;
   };
 
@@ -121,22 +139,25 @@ class ModelRegistry {
     return labels;
   }
 
+  // Of the metrics that join with a failure.
+  uint64_t FailureSeries() const { return 1 + ModelHistogram::Series(setting_.failure); }
+
   bool Admits(const ModelUpdate& update, const std::string& labels) const {
-    if (options_.limiter_type == LimiterType::kSeries) {
-      const uint64_t series = update.family == 0   ? kBounds.size() + 4
-                              : update.family == 1 ? 1 + (update.failed ? 1 : 0)
-                                                   : 1;
-      return options_.max_active_series == 0 ||
-             ActiveSeries() + series <= options_.max_active_series;
+    if (setting_.options.limiter_type == LimiterType::kSeries) {
+      const uint64_t series = 1 +
+                              (update.family == 0 ? ModelHistogram::Series(setting_.latency) : 0) +
+                              (update.failed ? FailureSeries() : 0);
+      const uint64_t most = setting_.options.max_active_series;
+      return most == 0 || ActiveSeries() + series <= most;
     }
-    if (options_.max_active_entities == 0) return true;
+    if (setting_.options.max_active_entities == 0) return true;
     for (const auto& [key, set] : sets_) {
       if (!set.overflow && key.second == labels) return true;
     }
-    return ActiveEntities() < options_.max_active_entities;
+    return ActiveEntities() < setting_.options.max_active_entities;
   }
 
-  const GeneratorOptions options_;
+  const Setting setting_;
   std::map<std::pair<int, std::string>, Set> sets_;
 };
 
@@ -147,6 +168,9 @@ struct Scenario {
   uint64_t max_entities;
   uint64_t hash_mask;
   bool expire;  // remove what is stale now and then, or leave it to the look-ups
+  HistogramKind histograms = HistogramKind::kClassic;
+  uint32_t max_buckets = 0;
+  int64_t min_reset_seconds = 0;
 };
 
 void PrintTo(const Scenario& scenario, std::ostream* out) { *out << scenario.name; }
@@ -162,30 +186,52 @@ std::map<std::string, std::string> Present(Registry* registry) {
     for (const auto& [labels, series] : all) {
       std::string text = std::to_string(series.value);
       for (const double count : series.cumulative) text += " " + std::to_string(count);
-      result[metric + "{" + labels] = text;
+      if (series.native) {
+        text += ModelHistogram::PresentNative(series.native->schema, series.native->zero_count,
+                                              series.native->buckets);
+      }
+      result[metric + "{" + labels] = text + Created(series.created_ms);
     }
   }
   return result;
 }
 
+FamilyMetric MakeHistogram(const std::string& name, const Scenario& scenario) {
+  FamilyMetric metric = {name, "", MetricType::kHistogram, {}};
+  metric.classic = scenario.histograms != HistogramKind::kNative;
+  if (metric.classic) metric.bounds = kBounds;
+  if (scenario.histograms != HistogramKind::kClassic) {
+    metric.native =
+        NativeHistogramOptions{.schema = 3,
+                               .max_buckets = scenario.max_buckets,
+                               .min_reset_nanos = scenario.min_reset_seconds * kNanosPerSecond};
+  }
+  return metric;
+}
+
 TEST_P(RegistryModelTest, PresentsWhatTheModelPresents) {
   const Scenario& scenario = GetParam();
-  GeneratorOptions options;
+  Setting setting;
+  setting.latency = MakeHistogram("latency", scenario);
+  setting.failure = MakeHistogram("failure", scenario);
+  setting.failure.joins = true;
+  GeneratorOptions& options = setting.options;
   options.stale_duration = kStale;
   options.limiter_type = scenario.limiter;
   options.max_active_series = scenario.max_series;
   options.max_active_entities = scenario.max_entities;
   FakeClock clock;
   Registry registry(options, &clock, scenario.hash_mask);
-  ModelRegistry model(options);
+  ModelRegistry model(setting);
 
   FamilyOptions calls;
   calls.labels = {{"a", {}}, {"b", {}}};
-  calls.metrics = {{"latency", "", MetricType::kHistogram, kBounds},
-                   {"calls_total", "", MetricType::kCounter, {}}};
+  calls.metrics = {setting.latency, {"calls_total", "", MetricType::kCounter, {}}};
   FamilyOptions edges = calls;
   edges.metrics = {{"request_total", "", MetricType::kCounter, {}},
-                   {"failed_total", "", MetricType::kCounter, {}}};
+                   {"failed_total", "", MetricType::kCounter, {}},
+                   setting.failure};
+  edges.metrics[1].joins = true;
   FamilyOptions info;
   info.own_labels = true;
   info.metrics = {{"info", "", MetricType::kGauge, {}}};
@@ -203,7 +249,7 @@ TEST_P(RegistryModelTest, PresentsWhatTheModelPresents) {
       update.a = random() % 8 == 0 ? "" : "v" + std::to_string(random() % (1 + random() % 60));
       update.b = random() % 2 == 0 ? "" : std::string(1, static_cast<char>('a' + random() % 3));
       update.failed = update.family == 1 && random() % 4 == 0;
-      if (update.family == 0) {
+      if (update.family != 2) {
         // Sums of these are exact, whatever the order.
         update.latency = static_cast<double>(random() % 12) / 8;
         update.weight = random() % 10 == 0 ? 0.5 * static_cast<double>(1 + random() % 5) : 1;
@@ -228,14 +274,15 @@ TEST_P(RegistryModelTest, PresentsWhatTheModelPresents) {
           applied.values = {update.latency, update.weight};
           break;
         case 1:
-          applied.metrics = update.failed ? 3 : 1;
-          applied.values = {1, 1};
+          applied.metrics = update.failed ? 7 : 1;
+          applied.weight = update.weight;
+          applied.values = {1, 1, update.latency};
           break;
         default:
           applied.metrics = 1;
           applied.values = {1};
       }
-      model.Apply(update, clock.MonotonicNanos());
+      model.Apply(update, clock.MonotonicNanos(), clock.WallNanos() / kNanosPerMilli);
     }
     // The model removes what is stale when it becomes so; the registry is asked to, or not.
     if (scenario.expire) registry.Expire();
@@ -264,7 +311,21 @@ INSTANTIATE_TEST_SUITE_P(
         Scenario{"series_limit", LimiterType::kSeries, 100, 5, kAllBits, true},
         Scenario{"series_limit_and_equal_hashes", LimiterType::kSeries, 100, 5, 0, true},
         Scenario{"entity_limit", LimiterType::kEntity, 5, 20, kAllBits, true},
-        Scenario{"entity_limit_and_few_hashes", LimiterType::kEntity, 5, 20, 0x3, true}),
+        Scenario{"entity_limit_and_few_hashes", LimiterType::kEntity, 5, 20, 0x3, true},
+        Scenario{"native", LimiterType::kSeries, 0, 0, kAllBits, true, HistogramKind::kNative, 100},
+        Scenario{"native_widening", LimiterType::kSeries, 0, 0, kAllBits, true,
+                 HistogramKind::kNative, 4},
+        Scenario{"native_starting_over", LimiterType::kSeries, 0, 0, kAllBits, false,
+                 HistogramKind::kNative, 5, 20},
+        Scenario{"native_and_series_limit", LimiterType::kSeries, 60, 0, kAllBits, true,
+                 HistogramKind::kNative, 5, 10},
+        Scenario{"both", LimiterType::kSeries, 0, 0, kAllBits, true, HistogramKind::kBoth, 4, 20},
+        Scenario{"both_and_equal_hashes", LimiterType::kSeries, 0, 0, 0, true, HistogramKind::kBoth,
+                 5, 10},
+        Scenario{"both_and_series_limit", LimiterType::kSeries, 150, 0, kAllBits, true,
+                 HistogramKind::kBoth, 4, 10},
+        Scenario{"both_and_entity_limit", LimiterType::kEntity, 0, 15, kAllBits, true,
+                 HistogramKind::kBoth, 4, 10}),
     [](const auto& scenario) { return std::string(scenario.param.name); });
 
 }  // namespace

@@ -1,46 +1,18 @@
 // Reading while others write: what a visit promises about instants and memory.
 
-#include <functional>
 #include <string>
 
 #include <gtest/gtest.h>
 
 #include "spanmeter/registry.h"
 
-#include "support/collecting_sink.h"
+#include "registry/interrupting_sink.h"
 #include "support/fake_clock.h"
 
 namespace spanmeter {
 namespace {
 
 constexpr char kTraceId[] = "0123456789abcdef";
-
-// Passes everything on and calls back at each sample, while the visit is under way.
-class InterruptingSink final : public SampleSink {
- public:
-  explicit InterruptingSink(std::function<bool(const std::string& metric)> at_sample)
-      : at_sample_(std::move(at_sample)) {}
-
-  bool BeginMetric(const MetricInfo& metric) override {
-    metric_ = metric.name;
-    return collected.BeginMetric(metric);
-  }
-  bool Number(std::string_view labels, double value, int64_t created_ms) override {
-    collected.Number(labels, value, created_ms);
-    return at_sample_(metric_);
-  }
-  bool Histogram(std::string_view labels, const HistogramPoint& point,
-                 int64_t created_ms) override {
-    collected.Histogram(labels, point, created_ms);
-    return at_sample_(metric_);
-  }
-
-  CollectingSink collected;
-
- private:
-  std::function<bool(const std::string& metric)> at_sample_;
-  std::string metric_;
-};
 
 class RegistryVisitTest : public ::testing::Test {
  protected:

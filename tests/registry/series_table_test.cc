@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include "support/fake_clock.h"
+
 namespace spanmeter {
 namespace {
 
@@ -32,7 +34,8 @@ class SeriesTableTest : public ::testing::Test {
   }
 
   const std::vector<FamilyMetric> metrics_ = {{"c", "", MetricType::kCounter, {}}};
-  const SeriesLayout layout_{&metrics_};
+  FakeClock clock_;
+  const SeriesLayout layout_{&metrics_, &clock_};
   SeriesTable table_;
   std::map<std::pair<uint64_t, std::string>, Series*> model_;
 };

@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "support/fake_clock.h"
+
 namespace spanmeter {
 namespace {
 
@@ -17,7 +19,7 @@ class SeriesTest : public ::testing::Test {
     metrics_ = {{"latency", "", MetricType::kHistogram, {1, 2}},
                 {"calls_total", "", MetricType::kCounter, {}},
                 {"info", "", MetricType::kGauge, {}}};
-    layout_ = std::make_unique<SeriesLayout>(&metrics_);
+    layout_ = std::make_unique<SeriesLayout>(&metrics_, &clock_);
     series_ = layout_->New(42, "key", "labels", 1234);
   }
   void TearDown() override { layout_->Delete(series_); }
@@ -43,6 +45,7 @@ class SeriesTest : public ::testing::Test {
     return counts;
   }
 
+  FakeClock clock_;
   std::vector<FamilyMetric> metrics_;
   std::unique_ptr<SeriesLayout> layout_;
   Series* series_ = nullptr;
@@ -128,7 +131,8 @@ TEST(SeriesLayoutTest, MoreExemplarBucketsThanPlacesAreLeftOut) {
   for (size_t i = 0; i < kMaxHistogramBounds; ++i) bounds.push_back(static_cast<double>(i));
   const std::vector<FamilyMetric> metrics = {{"a", "", MetricType::kHistogram, bounds},
                                              {"b", "", MetricType::kHistogram, bounds}};
-  const SeriesLayout layout(&metrics);
+  const FakeClock clock;
+  const SeriesLayout layout(&metrics, &clock);
   Series* series = layout.New(1, "", "", 0);
   const std::string id(kTraceIdSize, 'x');
   for (size_t i = 0; i <= kMaxHistogramBounds; ++i) {
@@ -148,7 +152,8 @@ TEST(SeriesLayoutTest, MoreExemplarBucketsThanPlacesAreLeftOut) {
 
 TEST(SeriesLayoutTest, AHistogramWithoutBoundsHasOneBucket) {
   const std::vector<FamilyMetric> metrics = {{"a", "", MetricType::kHistogram, {}}};
-  const SeriesLayout layout(&metrics);
+  const FakeClock clock;
+  const SeriesLayout layout(&metrics, &clock);
   Series* series = layout.New(1, "k", "l", 0);
   Update update;
   update.metrics = 1;

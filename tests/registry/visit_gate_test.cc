@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "support/fake_clock.h"
+
 namespace spanmeter {
 namespace {
 
@@ -11,7 +13,8 @@ class VisitGateTest : public ::testing::Test {
   Series* New() { return layout_.New(1, "key", "labels", 0); }
 
   const std::vector<FamilyMetric> metrics_ = {{"c", "", MetricType::kCounter, {}}};
-  const SeriesLayout layout_{&metrics_};
+  FakeClock clock_;
+  const SeriesLayout layout_{&metrics_, &clock_};
   VisitGate gate_;
 };
 

@@ -4,6 +4,7 @@
 #define SPANMETER_TESTS_SUPPORT_COLLECTING_SINK_H_
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,11 +14,21 @@
 
 namespace spanmeter {
 
+// A native histogram as presented.
+struct CollectedNative {
+  int32_t schema = 0;
+  double zero_threshold = 0;
+  double zero_count = 0;
+  std::map<int32_t, double> buckets;
+  std::vector<Exemplar> exemplars;
+};
+
 // One series as presented.
 struct CollectedSeries {
-  double value = 0;                 // numbers; a histogram's sum
-  std::vector<double> cumulative;   // histograms
-  std::vector<Exemplar> exemplars;  // histograms
+  double value = 0;                       // numbers; a histogram's sum
+  std::vector<double> cumulative;         // histograms
+  std::vector<Exemplar> exemplars;        // histograms
+  std::optional<CollectedNative> native;  // histograms
   int64_t created_ms = 0;
 
   double count() const { return cumulative.empty() ? 0 : cumulative.back(); }
@@ -44,6 +55,18 @@ class CollectingSink final : public SampleSink {
     series->value = point.sum;
     series->cumulative.assign(point.cumulative_counts.begin(), point.cumulative_counts.end());
     series->exemplars.assign(point.exemplars.begin(), point.exemplars.end());
+    if (point.native != nullptr) {
+      CollectedNative& native = series->native.emplace();
+      native.schema = point.native->schema;
+      native.zero_threshold = point.native->zero_threshold;
+      native.zero_count = point.native->zero_count;
+      for (const NativeBucket& bucket : point.native->buckets) {
+        if (!native.buckets.emplace(bucket.index, bucket.count).second) {
+          repeated_.push_back(current_name_ + " bucket " + std::to_string(bucket.index));
+        }
+      }
+      native.exemplars.assign(point.native->exemplars.begin(), point.native->exemplars.end());
+    }
     series->created_ms = created_ms;
     return true;
   }
