@@ -36,6 +36,10 @@ struct NativeHistogramOptions {
   bool operator==(const NativeHistogramOptions&) const = default;
 };
 
+// The schema with the widest buckets whose bounds have at most the ratio `factor` (over 1), or the
+// nearest that there is.
+int32_t NativeSchema(double factor);
+
 // One metric of a family.
 struct FamilyMetric {
   std::string name;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "processors/filter_policy.h"
+#include "processors/histogram_metric.h"
 #include "processors/label_plan.h"
 #include "processors/span_labels.h"
 #include "processors/span_multiplier.h"
@@ -19,14 +20,6 @@ namespace {
 
 constexpr std::string_view kFilterPoliciesPath = "span_metrics.filter_policies";
 constexpr double kNanosPerSecondDouble = 1e9;
-
-// The bounds as a family takes them: ascending, without +Inf, which is implied.
-std::vector<double> HistogramBounds(const SpanMetricsOptions& options) {
-  std::vector<double> bounds = options.histogram_buckets;
-  std::erase(bounds, std::numeric_limits<double>::infinity());
-  std::sort(bounds.begin(), bounds.end());
-  return bounds;
-}
 
 void ValidateBuckets(const SpanMetricsOptions& options, std::vector<OptionProblem>* problems) {
   const std::vector<double>& buckets = options.histogram_buckets;
@@ -43,7 +36,7 @@ void ValidateBuckets(const SpanMetricsOptions& options, std::vector<OptionProble
                                         std::to_string(position) + "]; leave one of them out"});
     }
   }
-  const size_t bounds = HistogramBounds(options).size();
+  const size_t bounds = HistogramBounds(buckets).size();
   if (bounds > kMaxHistogramBounds) {
     problems->push_back({path, "has " + std::to_string(bounds) + " bounds; at most " +
                                    std::to_string(kMaxHistogramBounds) + " are possible"});
@@ -92,8 +85,9 @@ void Setup::AddFamilies(const GeneratorOptions& options, Registry* registry) {
   };
   // The histogram first: readers stream a family's first metric and have to keep the others.
   add(options.processors.span_metrics_latency,
-      {"traces_spanmetrics_latency", "Duration of spans from start to end, in seconds.",
-       MetricType::kHistogram, HistogramBounds(options.span_metrics)},
+      MakeHistogram("traces_spanmetrics_latency",
+                    "Duration of spans from start to end, in seconds.",
+                    options.span_metrics.histogram_buckets, options),
       &latency);
   add(options.processors.span_metrics_count,
       {"traces_spanmetrics_calls_total", "Number of spans.", MetricType::kCounter, {}}, &calls);
