@@ -4,10 +4,9 @@
 // and its sides in the order in which they came: expiry and eviction take from the front and never
 // walk. What a filter kept out leaves a mark, so that its counterpart is dropped as well.
 //
-// Memory: a waiting side takes kHalfEdgeBytes, its texts and its slots in the hash table; with a
-// service of 20 characters and no dimensions 155 to 190 bytes, all included. The number of sides is
-// bounded, and so is the memory of all of them together, should their texts be unusually long.
-// A mark takes about 120 bytes.
+// Memory: a waiting side takes 150 to 175 bytes, all included, when its service has 20 characters
+// and there are no dimensions; other texts come on top. A mark takes about 120. The number of both
+// is bounded, and so is the memory of all sides together, should their texts be unusually long.
 
 #ifndef SPANMETER_PROCESSORS_EDGE_STORE_H_
 #define SPANMETER_PROCESSORS_EDGE_STORE_H_
