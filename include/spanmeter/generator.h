@@ -124,7 +124,9 @@ class Generator {
   std::atomic<int64_t> last_request_nanos_;  // monotonic clock
   std::atomic<int64_t> next_expiry_nanos_{0};
 
-  mutable Mutex mutex_;
+  // Held while a state is maintained or replaced: nothing is maintained any more then.
+  Mutex maintenance_mutex_;
+  mutable Mutex mutex_;  // taken after the other one
   std::shared_ptr<GeneratorState> state_ GUARDED_BY(mutex_);  // never null
   // All of the current state.
   std::vector<std::unique_ptr<GeneratorSession>> idle_sessions_ GUARDED_BY(mutex_);

@@ -4,7 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "spanmeter/host_info.h"
 #include "spanmeter/quote.h"
+#include "spanmeter/service_graphs.h"
 #include "spanmeter/span_metrics.h"
 #include "spanmeter/units.h"
 
@@ -57,6 +59,10 @@ void CheckPorts(const Options& options, ConfigReader* reader) {
 
 std::vector<OptionProblem> ValidateGenerator(const GeneratorOptions& options) {
   std::vector<OptionProblem> problems = ValidateSpanMetrics(options);
+  for (const auto validate : {ValidateServiceGraphs, ValidateHostInfo}) {
+    const std::vector<OptionProblem> more = validate(options);
+    problems.insert(problems.end(), more.begin(), more.end());
+  }
   return problems;
 }
 

@@ -80,6 +80,7 @@ void Generator::CountSkipped(const GeneratorSession::Received& received) {
 }
 
 std::vector<std::string> Generator::Reload(const GeneratorOptions& options) {
+  const MutexLock maintenance_lock(&maintenance_mutex_);
   const std::shared_ptr<GeneratorState> previous = state();
   GeneratorOptions complete = WithTenantLabel(options, tenant_);
   if (complete == previous->options) return {};
@@ -96,6 +97,7 @@ std::vector<std::string> Generator::Reload(const GeneratorOptions& options) {
 }
 
 void Generator::Maintain() {
+  const MutexLock lock(&maintenance_mutex_);
   const std::shared_ptr<GeneratorState> current = state();
   for (const auto& processor : current->processors) processor->Maintain();
   const int64_t now = clock_->MonotonicNanos();

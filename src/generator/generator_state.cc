@@ -1,14 +1,30 @@
 #include "generator/generator_state.h"
 
+#include <string_view>
+#include <utility>
+
+#include "spanmeter/host_info.h"
+#include "spanmeter/service_graphs.h"
 #include "spanmeter/span_metrics.h"
 
 namespace spanmeter {
 
 namespace {
 
+constexpr std::string_view kServiceGraphs = "service-graphs";
+
 Registry MakeRegistry(const GeneratorOptions& options, const Clock* clock,
                       GeneratorState* previous) {
   return previous == nullptr ? Registry(options, clock) : Registry(options, &previous->registry);
+}
+
+// The processor with this name, or null when there is none.
+Processor* FindProcessor(GeneratorState* state, std::string_view name) {
+  if (state == nullptr) return nullptr;
+  for (const auto& processor : state->processors) {
+    if (processor->name() == name) return processor.get();
+  }
+  return nullptr;
 }
 
 }  // namespace
@@ -20,7 +36,13 @@ GeneratorState::GeneratorState(const GeneratorOptions& o, const Clock* clock,
     processor_metrics.push_back(metrics->ForProcessor(processor->name()));
     processors.push_back(std::move(processor));
   };
-  if (options.processors.span_metrics()) add(NewSpanMetrics(options, &attributes, &registry));
+  const ProcessorSelection& selected = options.processors;
+  if (selected.span_metrics()) add(NewSpanMetrics(options, &attributes, &registry));
+  if (selected.service_graphs()) {
+    add(NewServiceGraphs(options, &attributes, &registry, clock,
+                         FindProcessor(previous, kServiceGraphs)));
+  }
+  if (selected.host_info) add(NewHostInfo(options, &attributes, &registry));
 }
 
 }  // namespace spanmeter

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "spanmeter/any_value.h"
+#include "spanmeter/attribute_index.h"
 
 namespace spanmeter {
 
@@ -43,6 +44,13 @@ inline std::string_view AttributeText(const AnyValue& value, size_t limit, std::
   scratch->clear();
   AppendAttributeText(value, limit, scratch);
   return *scratch;
+}
+
+// Returns the text of the first value under `id` that has one, or an empty text.
+inline std::string_view FirstText(const AttributeValues& values, AttributeId id, size_t limit,
+                                  std::string* scratch) {
+  const AnyValue* value = values.FirstThat(id, HasText);
+  return value == nullptr ? std::string_view() : AttributeText(*value, limit, scratch);
 }
 
 }  // namespace spanmeter

@@ -1,6 +1,7 @@
 #include "processors/histogram_metric.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -11,6 +12,27 @@ std::vector<double> HistogramBounds(const std::vector<double>& configured) {
   std::erase(bounds, std::numeric_limits<double>::infinity());
   std::sort(bounds.begin(), bounds.end());
   return bounds;
+}
+
+void ValidateBuckets(const std::vector<double>& configured, const std::string& path,
+                     std::vector<OptionProblem>* problems) {
+  for (size_t i = 0; i < configured.size(); ++i) {
+    const std::string element = path + "[" + std::to_string(i) + "]";
+    if (std::isnan(configured[i]) || configured[i] == -std::numeric_limits<double>::infinity()) {
+      problems->push_back({element, "a bucket's upper bound must be a number of seconds"});
+    }
+    const auto first = std::find(configured.begin(), configured.end(), configured[i]);
+    const auto position = static_cast<size_t>(first - configured.begin());
+    if (position < i) {
+      problems->push_back({element, "is the same bound as histogram_buckets[" +
+                                        std::to_string(position) + "]; leave one of them out"});
+    }
+  }
+  const size_t bounds = HistogramBounds(configured).size();
+  if (bounds > kMaxHistogramBounds) {
+    problems->push_back({path, "has " + std::to_string(bounds) + " bounds; at most " +
+                                   std::to_string(kMaxHistogramBounds) + " are possible"});
+  }
 }
 
 FamilyMetric MakeHistogram(std::string name, std::string help, const std::vector<double>& bounds,

@@ -7,17 +7,6 @@
 
 namespace spanmeter {
 
-namespace {
-
-// Returns the text of the first value under `id` that has one, or an empty text.
-std::string_view FirstText(const AttributeValues& values, AttributeId id, size_t limit,
-                           std::string* scratch) {
-  const AnyValue* value = values.FirstThat(id, HasText);
-  return value == nullptr ? std::string_view() : AttributeText(*value, limit, scratch);
-}
-
-}  // namespace
-
 SpanLabels::SpanLabels(const GeneratorOptions& options, const LabelPlan& plan,
                        AttributeIndex* index)
     : service_name_(index->Add("service.name")),

@@ -1,8 +1,5 @@
 #include "spanmeter/span_metrics.h"
 
-#include <algorithm>
-#include <cmath>
-#include <limits>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -11,6 +8,7 @@
 #include "processors/histogram_metric.h"
 #include "processors/label_plan.h"
 #include "processors/span_labels.h"
+#include "processors/span_latency.h"
 #include "processors/span_multiplier.h"
 #include "processors/target_info.h"
 
@@ -19,29 +17,6 @@ namespace spanmeter {
 namespace {
 
 constexpr std::string_view kFilterPoliciesPath = "span_metrics.filter_policies";
-constexpr double kNanosPerSecondDouble = 1e9;
-
-void ValidateBuckets(const SpanMetricsOptions& options, std::vector<OptionProblem>* problems) {
-  const std::vector<double>& buckets = options.histogram_buckets;
-  const std::string path = "span_metrics.histogram_buckets";
-  for (size_t i = 0; i < buckets.size(); ++i) {
-    const std::string element = path + "[" + std::to_string(i) + "]";
-    if (std::isnan(buckets[i]) || buckets[i] == -std::numeric_limits<double>::infinity()) {
-      problems->push_back({element, "a bucket's upper bound must be a number of seconds"});
-    }
-    const auto first = std::find(buckets.begin(), buckets.end(), buckets[i]);
-    const auto position = static_cast<size_t>(first - buckets.begin());
-    if (position < i) {
-      problems->push_back({element, "is the same bound as histogram_buckets[" +
-                                        std::to_string(position) + "]; leave one of them out"});
-    }
-  }
-  const size_t bounds = HistogramBounds(buckets).size();
-  if (bounds > kMaxHistogramBounds) {
-    problems->push_back({path, "has " + std::to_string(bounds) + " bounds; at most " +
-                                   std::to_string(kMaxHistogramBounds) + " are possible"});
-  }
-}
 
 // Everything about a configuration that does not change from request to request.
 struct Setup {
@@ -109,12 +84,6 @@ void Setup::AddFamilies(const GeneratorOptions& options, Registry* registry) {
   metric.type = MetricType::kGauge;
   metric.info = true;
   target_info_family = registry->AddFamily(std::move(info));
-}
-
-double LatencySeconds(const SpanView& span) {
-  if (span.end_time_unix_nano <= span.start_time_unix_nano) return 0;
-  return static_cast<double>(span.end_time_unix_nano - span.start_time_unix_nano) /
-         kNanosPerSecondDouble;
 }
 
 class Session final : public ProcessorSession {
@@ -226,7 +195,8 @@ std::unique_ptr<Processor> NewSpanMetrics(const GeneratorOptions& options, Attri
 
 std::vector<OptionProblem> ValidateSpanMetrics(const GeneratorOptions& options) {
   std::vector<OptionProblem> problems;
-  ValidateBuckets(options.span_metrics, &problems);
+  ValidateBuckets(options.span_metrics.histogram_buckets, "span_metrics.histogram_buckets",
+                  &problems);
   MakeLabelPlan(options, &problems);
   AttributeIndex index;
   const FilterPolicies filters(options.span_metrics.filter_policies,

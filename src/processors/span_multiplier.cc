@@ -146,18 +146,19 @@ SpanMultiplier::Found SpanMultiplier::FromAttribute(const AttributeValues& value
   return found;
 }
 
-double SpanMultiplier::Get(const SpanView& span, const Found& resource, uint64_t* rejected) const {
+std::optional<double> SpanMultiplier::Find(const SpanView& span, const Found& resource,
+                                           uint64_t* rejected) const {
   if (use_trace_state_ && !span.trace_state.empty()) {
     const std::optional<double> multiplier = TraceStateMultiplier(span.trace_state);
-    if (multiplier && *multiplier <= max_) return *multiplier;
+    if (multiplier && *multiplier <= max_) return multiplier;
     if (multiplier) ++*rejected;
   }
-  if (!attribute_) return 1;
+  if (!attribute_) return std::nullopt;
   const Found own = FromAttribute(*span.wanted);
   *rejected += own.rejected;
-  if (own.multiplier) return *own.multiplier;
+  if (own.multiplier) return own.multiplier;
   *rejected += resource.rejected;
-  return resource.multiplier.value_or(1);
+  return resource.multiplier;
 }
 
 }  // namespace spanmeter

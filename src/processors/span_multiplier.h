@@ -41,9 +41,14 @@ class SpanMultiplier {
   // The attribute among `values`, which are a resource's or a span's.
   Found FromAttribute(const AttributeValues& values) const;
 
-  // The multiplier of `span`, 1 if there is none. `resource` is FromAttribute() of its resource.
-  // What was too large is added to `rejected`.
-  double Get(const SpanView& span, const Found& resource, uint64_t* rejected) const;
+  // The multiplier of `span`, or nothing if there is none. `resource` is FromAttribute() of its
+  // resource. What was too large is added to `rejected`.
+  std::optional<double> Find(const SpanView& span, const Found& resource, uint64_t* rejected) const;
+
+  // The same, 1 if there is none.
+  double Get(const SpanView& span, const Found& resource, uint64_t* rejected) const {
+    return Find(span, resource, rejected).value_or(1);
+  }
 
  private:
   const bool use_trace_state_;

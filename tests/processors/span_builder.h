@@ -69,13 +69,16 @@ struct TestSpan {
   uint64_t end_nanos = 1'700'000'000'010'000'000;
   uint64_t encoded_size = 100;
   std::string trace_id = "0123456789abcdef";
+  std::string span_id = "01234567";
+  std::string parent_span_id;
   Attributes attributes;
 
   // The view borrows from this span and from `wanted`.
   SpanView View(const AttributeValues* wanted) const {
     SpanView view;
     view.trace_id = trace_id;
-    view.span_id = "01234567";
+    view.span_id = span_id;
+    view.parent_span_id = parent_span_id;
     view.trace_state = trace_state;
     view.name = name;
     view.status_message = status_message;

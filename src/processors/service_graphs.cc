@@ -1,0 +1,306 @@
+#include "spanmeter/service_graphs.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "processors/edge_counters.h"
+#include "processors/edge_labels.h"
+#include "processors/edge_recorder.h"
+#include "processors/edge_side_reader.h"
+#include "processors/edge_store.h"
+#include "processors/enum_names.h"
+#include "processors/filter_policy.h"
+#include "processors/histogram_metric.h"
+#include "processors/span_latency.h"
+#include "processors/span_multiplier.h"
+
+namespace spanmeter {
+
+namespace {
+
+constexpr std::string_view kFilterPoliciesPath = "service_graphs.filter_policies";
+
+// Working memory that grew beyond this is given back after the request.
+constexpr size_t kMaxKeptSides = 32768;
+constexpr size_t kMaxKeptTextBytes = 4 << 20;
+
+// Everything about a configuration that does not change from request to request.
+struct Setup {
+  Setup(const GeneratorOptions& options, AttributeIndex* index, Registry* registry,
+        std::vector<OptionProblem>* problems)
+      : filters(options.service_graphs.filter_policies, std::string(kFilterPoliciesPath), index,
+                problems),
+        labels(options, problems),
+        attributes(options, labels.attributes(), index),
+        multiplier(options.service_graphs.span_multiplier_key,
+                   options.service_graphs.enable_tracestate_span_multiplier,
+                   options.max_span_multiplier, index),
+        family(options, labels, registry) {}
+
+  const FilterPolicies filters;
+  const EdgeLabels labels;
+  const EdgeAttributes attributes;
+  const SpanMultiplier multiplier;
+  const EdgeFamily family;
+};
+
+bool IsRoot(std::string_view parent_span_id) {
+  return parent_span_id.find_first_not_of('\0') == std::string_view::npos;
+}
+
+class Session final : public ProcessorSession {
+ public:
+  Session(const Setup* setup, Registry* registry, EdgeStore* store)
+      : setup_(*setup),
+        registry_(registry),
+        store_(store),
+        reader_(&setup->attributes),
+        recorder_(&setup->labels, &setup->family) {}
+
+  void StartRequest() override {
+    Forget();
+    counts_ = {};
+  }
+
+  void StartResource(const ResourceView& resource) override {
+    has_service_ = reader_.StartResource(*resource.wanted);
+    if (!has_service_) return;
+    resource_verdicts_.StartResource(setup_.filters, resource.wanted);
+    if (setup_.multiplier.enabled()) {
+      resource_multiplier_ = setup_.multiplier.FromAttribute(*resource.wanted);
+    }
+  }
+
+  void Span(const SpanView& span) override {
+    if (!has_service_) return;
+    bool client = false;
+    switch (span.kind) {
+      case kSpanKindClient:
+      case kSpanKindProducer:
+        client = true;
+        break;
+      case kSpanKindServer:
+      case kSpanKindConsumer:
+        break;
+      default:
+        return;
+    }
+    const bool root = !client && IsRoot(span.parent_span_id);
+    const bool accepted =
+        setup_.filters.empty() || setup_.filters.Accepts(span, &resource_verdicts_);
+    if (!accepted) {
+      ++counts_.discarded[static_cast<size_t>(DiscardReason::kFiltered)];
+      if (root) return;
+    }
+
+    EdgeSide& side = sides_.emplace_back();
+    side.trace_id = span.trace_id.data();
+    side.span_id = client ? span.span_id.data() : span.parent_span_id.data();
+    side.facts.kind = static_cast<SpanKind>(span.kind);
+    if (!accepted) {
+      side.action = EdgeSide::Action::kDrop;
+      return;
+    }
+    side.texts_begin = static_cast<uint32_t>(texts_.size());
+    side.action = reader_.Read(span, client, root, &texts_);
+    side.texts_size = static_cast<uint32_t>(texts_.size()) - side.texts_begin;
+    side.facts.latency_seconds = LatencySeconds(span);
+    side.facts.time_nanos = client ? span.end_time_unix_nano : span.start_time_unix_nano;
+    side.facts.failed = span.status_code == kStatusCodeError;
+    if (setup_.multiplier.enabled()) {
+      side.facts.multiplier =
+          setup_.multiplier.Find(span, resource_multiplier_, &counts_.multipliers_rejected)
+              .value_or(0);
+    }
+  }
+
+  size_t PendingBytes() const override {
+    // What a side becomes at most, an update or a side that waits, is counted with it.
+    return sides_.size() * (sizeof(EdgeSide) + sizeof(Update)) + 2 * texts_.size();
+  }
+
+  ProcessorCounts Commit() override {
+    store_->Process(sides_, texts_, &matches_);
+    const std::string_view texts = texts_;
+    for (const EdgeMatch& match : matches_) {
+      const EdgeSide& side = sides_[match.side];
+      if (!recorder_.AddMatch(side, texts.substr(side.texts_begin, side.texts_size),
+                              match.half.get())) {
+        ++counts_.discarded[static_cast<size_t>(DiscardReason::kInvalidUtf8)];
+      }
+    }
+    recorder_.Apply(registry_, store_->counters().get());
+    Forget();
+    return std::exchange(counts_, {});
+  }
+
+ private:
+  void Forget() {
+    sides_.clear();
+    texts_.clear();
+    matches_.clear();
+    if (sides_.capacity() > kMaxKeptSides) sides_.shrink_to_fit();
+    if (matches_.capacity() > kMaxKeptSides) matches_.shrink_to_fit();
+    if (texts_.capacity() > kMaxKeptTextBytes) texts_.shrink_to_fit();
+  }
+
+  const Setup& setup_;
+  Registry* const registry_;
+  EdgeStore* const store_;
+
+  ProcessorCounts counts_;
+  // The sides of the request in the order of its spans, and their texts.
+  std::vector<EdgeSide> sides_;
+  std::string texts_;
+  std::vector<EdgeMatch> matches_;
+
+  bool has_service_ = false;
+  EdgeSideReader reader_;
+  FilterPolicies::ResourceVerdicts resource_verdicts_;
+  SpanMultiplier::Found resource_multiplier_;
+  EdgeRecorder recorder_;
+};
+
+EdgeLimits LimitsOf(const ServiceGraphsOptions& options) {
+  return {options.wait, options.max_items};
+}
+
+class ServiceGraphs final : public Processor {
+ public:
+  ServiceGraphs(const GeneratorOptions& options, AttributeIndex* index, Registry* registry,
+                const Clock* clock, const ServiceGraphs* previous,
+                std::vector<OptionProblem>* problems)
+      : setup_(options, index, registry, problems),
+        registry_(registry),
+        store_(TakeOver(options, clock, previous)) {}
+
+  std::string_view name() const override { return "service-graphs"; }
+
+  std::unique_ptr<ProcessorSession> NewSession() override {
+    return std::make_unique<Session>(&setup_, registry_, store_.get());
+  }
+
+  void Maintain() override {
+    EdgeCounters& counters = *store_->counters();
+    EdgeRecorder recorder(&setup_.labels, &setup_.family);
+    store_->Expire([&](std::span<const HalfEdgePtr> expired) {
+      for (const HalfEdgePtr& half : expired) {
+        if (!EdgeRecorder::NamesVirtualServer(*half)) {
+          AddTo(&counters.expired[static_cast<size_t>(half->facts.kind)], 1);
+        } else if (!recorder.AddVirtual(*half)) {
+          AddTo(&counters.invalid_utf8, 1);
+        }
+      }
+      recorder.Apply(registry_, &counters);
+    });
+  }
+
+  std::vector<ProcessorStat> Stats() const override;
+
+ private:
+  // The store of `previous`, or a new one. What a side consists of is the same as long as the
+  // attributes that become labels are.
+  std::shared_ptr<EdgeStore> TakeOver(const GeneratorOptions& options, const Clock* clock,
+                                      const ServiceGraphs* previous) const {
+    const EdgeLimits limits = LimitsOf(options.service_graphs);
+    if (previous == nullptr) {
+      return std::make_shared<EdgeStore>(limits, clock, std::make_shared<EdgeCounters>());
+    }
+    if (previous->setup_.labels.attributes() != setup_.labels.attributes()) {
+      return std::make_shared<EdgeStore>(limits, clock, previous->store_->counters());
+    }
+    previous->store_->SetLimits(limits);
+    return previous->store_;
+  }
+
+  const Setup setup_;
+  Registry* const registry_;
+  const std::shared_ptr<EdgeStore> store_;
+};
+
+std::vector<ProcessorStat> ServiceGraphs::Stats() const {
+  const EdgeCounters& counters = *store_->counters();
+  std::vector<ProcessorStat> stats;
+  const auto add = [&](std::string_view name, std::string_view help, uint64_t value,
+                       bool is_counter = true) -> ProcessorStat& {
+    return stats.emplace_back(
+        ProcessorStat{name, help, is_counter, {}, {}, static_cast<double>(value)});
+  };
+  constexpr std::array<std::string_view, kEdgeTypes> kTypes = {"call", "messaging_system",
+                                                               "database", "virtual_node"};
+  for (size_t i = 0; i < kEdgeTypes; ++i) {
+    ProcessorStat& stat =
+        add("spanmeter_service_graph_edges_total",
+            "Requests between two services that were recorded, by type.", counters.edges[i].load());
+    stat.label_name = "type";
+    stat.label_value = kTypes[i];
+  }
+  add("spanmeter_service_graph_waiting_spans",
+      "Client and server spans that wait for their counterpart.", store_->waiting(), false);
+  for (const SpanKind kind :
+       {kSpanKindServer, kSpanKindClient, kSpanKindProducer, kSpanKindConsumer}) {
+    ProcessorStat& stat =
+        add("spanmeter_service_graph_expired_spans_total",
+            "Spans whose counterpart did not come within service_graphs.wait, by span kind; "
+            "without those that became an edge to a virtual node.",
+            counters.expired[static_cast<size_t>(kind)].load());
+    stat.label_name = "kind";
+    stat.label_value = kSpanKindNames[static_cast<size_t>(kind)];
+  }
+  add("spanmeter_service_graph_evicted_spans_total",
+      "Waiting spans that made room for others because service_graphs.max_items was reached.",
+      counters.evicted.load());
+  add("spanmeter_service_graph_oversized_spans_total",
+      "Spans that could not wait for their counterpart because their label values are too long.",
+      counters.too_large.load());
+  add("spanmeter_service_graph_dropped_spans_total",
+      "Spans that were left out because a filter policy kept their counterpart out.",
+      counters.dropped.load());
+  add("spanmeter_service_graph_filtered_spans",
+      "Filtered spans that are remembered in order to drop their counterparts.", store_->marks(),
+      false);
+  add("spanmeter_service_graph_filtered_spans_evicted_total",
+      "Filtered spans that were forgotten early because service_graphs.max_items was reached.",
+      counters.marks_evicted.load());
+  add("spanmeter_service_graph_invalid_utf8_total",
+      "Edges to virtual nodes that were not recorded because a label value is not valid UTF-8.",
+      counters.invalid_utf8.load());
+  return stats;
+}
+
+void ValidateAttributes(const std::vector<std::string>& keys, std::string_view path,
+                        std::vector<OptionProblem>* problems) {
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (!keys[i].empty()) continue;
+    problems->push_back({std::string(path) + "[" + std::to_string(i) + "]",
+                         "an attribute must not be empty; name one, with its dots"});
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Processor> NewServiceGraphs(const GeneratorOptions& options, AttributeIndex* index,
+                                            Registry* registry, const Clock* clock,
+                                            Processor* previous) {
+  std::vector<OptionProblem> problems;  // ValidateServiceGraphs() has found that there are none
+  return std::make_unique<ServiceGraphs>(options, index, registry, clock,
+                                         static_cast<const ServiceGraphs*>(previous), &problems);
+}
+
+std::vector<OptionProblem> ValidateServiceGraphs(const GeneratorOptions& options) {
+  const ServiceGraphsOptions& service_graphs = options.service_graphs;
+  std::vector<OptionProblem> problems;
+  ValidateBuckets(service_graphs.histogram_buckets, "service_graphs.histogram_buckets", &problems);
+  const EdgeLabels labels(options, &problems);
+  ValidateAttributes(service_graphs.peer_attributes, "service_graphs.peer_attributes", &problems);
+  ValidateAttributes(service_graphs.database_name_attributes,
+                     "service_graphs.database_name_attributes", &problems);
+  AttributeIndex index;
+  const FilterPolicies filters(service_graphs.filter_policies, std::string(kFilterPoliciesPath),
+                               &index, &problems);
+  return problems;
+}
+
+}  // namespace spanmeter
