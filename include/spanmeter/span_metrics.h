@@ -3,8 +3,10 @@
 #ifndef SPANMETER_SPAN_METRICS_H_
 #define SPANMETER_SPAN_METRICS_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "spanmeter/attribute_index.h"
 #include "spanmeter/options.h"
@@ -12,6 +14,14 @@
 #include "spanmeter/registry.h"
 
 namespace spanmeter {
+
+// What span name sanitization has found to be one operation.
+struct SpanNameTemplate {
+  std::string text;                   // with `<_>` for what varies
+  uint64_t spans = 0;                 // since the template was found
+  int64_t idle_nanos = 0;             // since the last of them
+  std::vector<std::string> examples;  // at most 3 names that it stands for, cut to 64 bytes
+};
 
 // Builds the processor from `options` (span_metrics, processors, the label lengths, the
 // multiplier's bound and the names of external_labels count; external_labels must hold everything

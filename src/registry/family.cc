@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "registry/key_hash.h"
+#include "spanmeter/key_hash.h"
 
 namespace spanmeter {
 

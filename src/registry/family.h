@@ -12,10 +12,10 @@
 #include <vector>
 
 #include "spanmeter/clock.h"
+#include "spanmeter/demand_sketch.h"
 #include "spanmeter/mutex.h"
 #include "spanmeter/registry.h"
 
-#include "registry/demand_sketch.h"
 #include "registry/label_text.h"
 #include "registry/limiter.h"
 #include "registry/series.h"

@@ -5,8 +5,9 @@
 #include <random>
 #include <utility>
 
+#include "spanmeter/key_hash.h"
+
 #include "registry/family.h"
-#include "registry/key_hash.h"
 
 namespace spanmeter {
 
