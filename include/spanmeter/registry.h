@@ -120,7 +120,7 @@ class UpdateBatch {
   void BeginKey() { key_begin_ = keys_.size(); }
   void AppendText(std::string_view value);
   void AppendEnum(int32_t number);
-  // Appends values that were encoded before, by this class.
+  // Appends values that were encoded before, by this class; they may lie in a key of this batch.
   void AppendEncoded(std::string_view encoded) { keys_.append(encoded); }
 
   // The bytes appended since BeginKey(); valid until the next append.
@@ -128,6 +128,8 @@ class UpdateBatch {
 
   // Ends the key and adds an update for it. The reference is valid until the next Add().
   Update& Add(FamilyId family);
+  // Ends the key and gives it to the update with this index, instead of the one it has.
+  void SetKey(size_t update);
 
   std::string_view KeyOf(const Update& update) const {
     return std::string_view(keys_).substr(update.key_begin, update.key_size);

@@ -30,7 +30,7 @@ Generator::Generator(std::string tenant, const GeneratorOptions& options, const 
       clock_(clock),
       registry_(options_, clock) {
   if (options_.processors.span_metrics()) {
-    processors_.push_back(NewSpanMetrics(options_, &attributes_, &registry_));
+    processors_.push_back(NewSpanMetrics(options_, &attributes_, &registry_, clock, nullptr));
   }
   metrics_ =
       std::make_unique<Metrics>(tenant_, processors_, options_, &registry_, clock, logger, metrics);

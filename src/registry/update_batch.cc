@@ -44,4 +44,10 @@ Update& UpdateBatch::Add(FamilyId family) {
   return update;
 }
 
+void UpdateBatch::SetKey(size_t update) {
+  updates_[update].key_begin = static_cast<uint32_t>(key_begin_);
+  updates_[update].key_size = static_cast<uint32_t>(keys_.size() - key_begin_);
+  key_begin_ = keys_.size();
+}
+
 }  // namespace spanmeter
