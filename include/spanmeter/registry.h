@@ -137,7 +137,7 @@ class UpdateBatch {
   void BeginKey() { key_begin_ = keys_.size(); }
   void AppendText(std::string_view value);
   void AppendEnum(int32_t number);
-  // Appends values that were encoded before, by this class.
+  // Appends values that were encoded before, by this class; they may lie in a key of this batch.
   void AppendEncoded(std::string_view encoded) { keys_.append(encoded); }
 
   // The bytes appended since BeginKey(); valid until the next append.
@@ -145,6 +145,8 @@ class UpdateBatch {
 
   // Ends the key and adds an update for it. The reference is valid until the next Add().
   Update& Add(FamilyId family);
+  // Ends the key and gives it to the update with this index, instead of the one it has.
+  void SetKey(size_t update);
 
   std::string_view KeyOf(const Update& update) const {
     return std::string_view(keys_).substr(update.key_begin, update.key_size);
@@ -164,6 +166,8 @@ class UpdateBatch {
   // found no series.
   std::vector<uint32_t> grouped_;
   std::vector<uint32_t> missed_;
+  // Likewise: the keys that relabelling makes.
+  std::string relabelled_;
 };
 
 // One label while max_cardinality_per_label is set.
@@ -242,6 +246,9 @@ class Registry {
 
  private:
   friend bool VisitRegistries(std::span<const std::shared_ptr<Registry>>, SampleSink*);
+
+  void Relabel(UpdateBatch* batch, ApplyResult* result);
+
   class Impl;
   const std::unique_ptr<Impl> impl_;
 };

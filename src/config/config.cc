@@ -43,9 +43,10 @@ void ReadTenants(const ConfigValue& value, Options* options, ConfigReader* reade
   const toml::table* table = reader->Table(value);
   if (table == nullptr) return;
   if (!options->tenancy.enabled) {
-    reader->Report(value.path, std::string(kTenants) +
-                                   " has no effect while tenancy.enabled is false: set it to true, or "
-                                   "remove it");
+    reader->Report(value.path,
+                   std::string(kTenants) +
+                       " has no effect while tenancy.enabled is false: set it to true, or "
+                       "remove it");
   }
   const ConfigKeys<GeneratorOptions> keys = GeneratorKeys();
   for (const auto& [name, node] : *table) {

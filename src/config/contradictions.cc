@@ -6,6 +6,7 @@
 
 #include "spanmeter/host_info.h"
 #include "spanmeter/quote.h"
+#include "spanmeter/relabel.h"
 #include "spanmeter/service_graphs.h"
 #include "spanmeter/span_metrics.h"
 #include "spanmeter/units.h"
@@ -63,6 +64,7 @@ std::vector<OptionProblem> ValidateGenerator(const GeneratorOptions& options) {
     const std::vector<OptionProblem> more = validate(options);
     problems.insert(problems.end(), more.begin(), more.end());
   }
+  const Relabeler relabeler(options.relabel, "relabel", kLabelsOfTheRegistry, &problems);
   return problems;
 }
 

@@ -11,6 +11,7 @@ namespace spanmeter {
 
 namespace {
 
+constexpr std::string_view kSpanMetrics = "span-metrics";
 constexpr std::string_view kServiceGraphs = "service-graphs";
 
 Registry MakeRegistry(const GeneratorOptions& options, const Clock* clock,
@@ -37,7 +38,10 @@ GeneratorState::GeneratorState(const GeneratorOptions& o, const Clock* clock,
     processors.push_back(std::move(processor));
   };
   const ProcessorSelection& selected = options.processors;
-  if (selected.span_metrics()) add(NewSpanMetrics(options, &attributes, &registry));
+  if (selected.span_metrics()) {
+    add(NewSpanMetrics(options, &attributes, &registry, clock,
+                       FindProcessor(previous, kSpanMetrics)));
+  }
   if (selected.service_graphs()) {
     add(NewServiceGraphs(options, &attributes, &registry, clock,
                          FindProcessor(previous, kServiceGraphs)));

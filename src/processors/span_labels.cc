@@ -57,7 +57,11 @@ std::vector<FamilyLabel> SpanLabels::FamilyLabels() const {
 SpanKeyBuilder::SpanKeyBuilder(const SpanLabels* labels)
     : labels_(*labels),
       resource_texts_(labels->attributes_.size()),
-      formatted_(labels->attributes_.size()) {}
+      formatted_(labels->attributes_.size()),
+      has_span_name_(std::any_of(labels->labels_.begin(), labels->labels_.end(),
+                                 [](const SpanLabels::Label& label) {
+                                   return label.candidates.front().source == LabelSource::kSpanName;
+                                 })) {}
 
 void SpanKeyBuilder::StartResource(const AttributeValues& resource) {
   ReadIdentity(resource);
@@ -102,8 +106,9 @@ void SpanKeyBuilder::PlanLabel(size_t label) {
       case LabelSource::kStatusCode:
         return AddStep(Step::Action::kStatusCode, label);
       case LabelSource::kSpanName:
-        if (candidates.size() > 1) break;
-        return AddStep(Step::Action::kSpanName, label);
+        return AddStep(
+            candidates.size() > 1 ? Step::Action::kSpanNameCandidates : Step::Action::kSpanName,
+            label);
       case LabelSource::kStatusMessage:
         if (candidates.size() > 1) break;
         return AddStep(Step::Action::kStatusMessage, label);
@@ -141,7 +146,7 @@ bool SpanKeyBuilder::AppendKey(const SpanView& span, UpdateBatch* batch) {
         batch->AppendEncoded(std::string_view(constants_).substr(step.begin, step.size));
         break;
       case Step::Action::kSpanName:
-        if (!AppendText(span.name, batch)) return false;
+        if (!AppendSpanName(span.name, batch)) return false;
         break;
       case Step::Action::kSpanKind:
         batch->AppendEnum(span.kind);
@@ -157,15 +162,14 @@ bool SpanKeyBuilder::AppendKey(const SpanView& span, UpdateBatch* batch) {
         if (!AppendText(SpanAttributeText(slot, span), batch)) return false;
         break;
       }
-      case Step::Action::kCandidates: {
-        std::string_view text;
-        for (const Candidate& candidate : labels_.labels_[step.label].candidates) {
-          text = Cut(CandidateText(candidate, &span));
-          if (!text.empty()) break;
+      case Step::Action::kSpanNameCandidates:
+        if (!AppendSpanName(FirstOf(labels_.labels_[step.label].candidates, span), batch)) {
+          return false;
         }
-        if (!AppendText(text, batch)) return false;
         break;
-      }
+      case Step::Action::kCandidates:
+        if (!AppendText(FirstOf(labels_.labels_[step.label].candidates, span), batch)) return false;
+        break;
     }
   }
   return true;
@@ -237,6 +241,26 @@ std::string_view SpanKeyBuilder::JoinedText(const Candidate& mapping, const Span
 std::string_view SpanKeyBuilder::SpanAttributeText(Slot slot, const SpanView& span) {
   return FirstText(*span.wanted, labels_.attributes_[slot], labels_.max_value_length_,
                    &formatted_value_);
+}
+
+// The first text that is not empty; valid until the next call.
+std::string_view SpanKeyBuilder::FirstOf(const std::vector<Candidate>& candidates,
+                                         const SpanView& span) {
+  std::string_view text;
+  for (const Candidate& candidate : candidates) {
+    text = Cut(CandidateText(candidate, &span));
+    if (!text.empty()) break;
+  }
+  return text;
+}
+
+bool SpanKeyBuilder::AppendSpanName(std::string_view text, UpdateBatch* batch) {
+  text = Cut(text);
+  span_name_position_.begin = static_cast<uint32_t>(batch->EncodedKey().size());
+  if (!AppendText(text, batch)) return false;
+  span_name_position_.end = static_cast<uint32_t>(batch->EncodedKey().size());
+  span_name_position_.text_size = static_cast<uint32_t>(text.size());
+  return true;
 }
 
 bool SpanKeyBuilder::AppendText(std::string_view text, UpdateBatch* batch) const {

@@ -59,6 +59,13 @@ class SpanLabels {
   size_t max_value_length_ = 0;
 };
 
+// Where in a key the value of the span name's label is.
+struct SpanNamePosition {
+  uint32_t begin = 0;      // of the encoded value
+  uint32_t end = 0;        // of it and of the text
+  uint32_t text_size = 0;  // in bytes
+};
+
 // Builds the keys of one session. What a resource says is looked up, cut, checked and encoded once
 // per resource. Not thread-safe.
 class SpanKeyBuilder {
@@ -72,6 +79,10 @@ class SpanKeyBuilder {
   // Appends the values of all labels to the key that was begun in `batch`. Returns false when one
   // is not valid UTF-8; the key is then incomplete.
   bool AppendKey(const SpanView& span, UpdateBatch* batch);
+
+  // Whether there is a label for the span name; if so, where the last key has its value.
+  bool has_span_name() const { return has_span_name_; }
+  const SpanNamePosition& span_name_position() const { return span_name_position_; }
 
   // The identity of the resource's service instance, not cut; empty when it is unknown.
   std::string_view job() const { return job_; }
@@ -90,7 +101,8 @@ class SpanKeyBuilder {
       kStatusCode,
       kStatusMessage,
       kSpanAttribute,  // of the span alone
-      kCandidates,     // ask one candidate after the other
+      kSpanNameCandidates,
+      kCandidates,  // ask one candidate after the other
     };
     Action action = Action::kConstant;
     uint16_t label = 0;
@@ -113,6 +125,9 @@ class SpanKeyBuilder {
   }
   // Cuts, checks and appends a value.
   bool AppendText(std::string_view text, UpdateBatch* batch) const;
+  // The same for the value of the span name's label.
+  bool AppendSpanName(std::string_view text, UpdateBatch* batch);
+  std::string_view FirstOf(const std::vector<Candidate>& candidates, const SpanView& span);
 
   const SpanLabels& labels_;
 
@@ -127,6 +142,9 @@ class SpanKeyBuilder {
   std::vector<Step> steps_;
   std::string constants_;
   bool constants_are_valid_ = true;
+
+  const bool has_span_name_;
+  SpanNamePosition span_name_position_;
 
   UpdateBatch encoder_;  // working memory for encoding constants
   std::string joined_;

@@ -10,6 +10,7 @@
 #include "processors/span_labels.h"
 #include "processors/span_latency.h"
 #include "processors/span_multiplier.h"
+#include "processors/span_name_sanitizer.h"
 #include "processors/target_info.h"
 
 namespace spanmeter {
@@ -88,11 +89,13 @@ void Setup::AddFamilies(const GeneratorOptions& options, Registry* registry) {
 
 class Session final : public ProcessorSession {
  public:
-  Session(const Setup* setup, Registry* registry)
-      : setup_(*setup), registry_(registry), keys_(&setup->labels) {}
+  // `sanitizer` may be null: names are left alone.
+  Session(const Setup* setup, Registry* registry, SpanNameSanitizer* sanitizer)
+      : setup_(*setup), registry_(registry), keys_(&setup->labels), names_(sanitizer) {}
 
   void StartRequest() override {
     batch_.Clear();
+    names_.Clear();
     counts_ = {};
   }
 
@@ -124,14 +127,18 @@ class Session final : public ProcessorSession {
     if (setup_.calls) update.values[*setup_.calls] = weight;
     if (setup_.size) update.values[*setup_.size] = static_cast<double>(span.encoded_size);
     update.trace_id = span.trace_id.data();
+    if (keys_.has_span_name()) {
+      names_.Note(batch_.updates().size() - 1, keys_.span_name_position());
+    }
 
     // After its first span, so that the span takes its place in the limits first.
     if (target_info_is_due_) AddTargetInfo();
   }
 
-  size_t PendingBytes() const override { return batch_.SizeInBytes(); }
+  size_t PendingBytes() const override { return batch_.SizeInBytes() + names_.PendingBytes(); }
 
   ProcessorCounts Commit() override {
+    names_.Apply(&batch_);
     const ApplyResult result = registry_->Apply(&batch_);
     counts_.discarded[static_cast<size_t>(DiscardReason::kRelabeled)] +=
         result.dropped[setup_.family];
@@ -162,6 +169,7 @@ class Session final : public ProcessorSession {
 
   ResourceView resource_;
   SpanKeyBuilder keys_;
+  SpanNameRewriter names_;
   FilterPolicies::ResourceVerdicts resource_verdicts_;
   SpanMultiplier::Found resource_multiplier_;
   TargetInfo::Scratch target_info_scratch_;
@@ -171,26 +179,44 @@ class Session final : public ProcessorSession {
 class SpanMetrics final : public Processor {
  public:
   SpanMetrics(const GeneratorOptions& options, const LabelPlan& plan, AttributeIndex* index,
-              Registry* registry, std::vector<OptionProblem>* problems)
-      : setup_(options, plan, index, registry, problems), registry_(registry) {}
+              Registry* registry, const Clock* clock, const SpanMetrics* previous,
+              std::vector<OptionProblem>* problems)
+      : setup_(options, plan, index, registry, problems), registry_(registry) {
+    if (options.span_name_sanitization == SpanNameSanitization::kOff) return;
+    sanitizer_ = std::make_unique<SpanNameSanitizer>(
+        options, clock, previous == nullptr ? nullptr : previous->sanitizer_.get());
+  }
 
   std::string_view name() const override { return "span-metrics"; }
   std::unique_ptr<ProcessorSession> NewSession() override {
-    return std::make_unique<Session>(&setup_, registry_);
+    return std::make_unique<Session>(&setup_, registry_, sanitizer_.get());
+  }
+  std::vector<ProcessorStat> Stats() const override {
+    return sanitizer_ == nullptr ? std::vector<ProcessorStat>() : sanitizer_->Stats();
+  }
+  std::vector<SpanNameTemplate> Templates(size_t limit) const {
+    return sanitizer_ == nullptr ? std::vector<SpanNameTemplate>() : sanitizer_->Templates(limit);
   }
 
  private:
   const Setup setup_;
   Registry* const registry_;
+  std::unique_ptr<SpanNameSanitizer> sanitizer_;  // null: off
 };
 
 }  // namespace
 
 std::unique_ptr<Processor> NewSpanMetrics(const GeneratorOptions& options, AttributeIndex* index,
-                                          Registry* registry) {
+                                          Registry* registry, const Clock* clock,
+                                          const Processor* previous) {
   std::vector<OptionProblem> problems;  // ValidateSpanMetrics() has found that there are none
   const LabelPlan plan = MakeLabelPlan(options, &problems);
-  return std::make_unique<SpanMetrics>(options, plan, index, registry, &problems);
+  return std::make_unique<SpanMetrics>(options, plan, index, registry, clock,
+                                       static_cast<const SpanMetrics*>(previous), &problems);
+}
+
+std::vector<SpanNameTemplate> SpanNameTemplates(const Processor& processor, size_t limit) {
+  return static_cast<const SpanMetrics&>(processor).Templates(limit);
 }
 
 std::vector<OptionProblem> ValidateSpanMetrics(const GeneratorOptions& options) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "registry/key_hash.h"
+#include "spanmeter/key_hash.h"
 
 namespace spanmeter {
 
@@ -29,6 +29,22 @@ std::vector<MetricInfo> MakeInfos(const FamilyOptions& family) {
   return infos;
 }
 
+std::unique_ptr<const Relabeler> MakeRelabeler(const FamilySpec& spec) {
+  if (spec.relabel.empty()) return nullptr;
+  std::vector<OptionProblem> problems;  // the configuration was found to have none
+  return std::make_unique<Relabeler>(spec.relabel, "", kLabelsOfTheRegistry, &problems);
+}
+
+std::unique_ptr<KeyRewriter> MakeRewriter(const FamilySpec& spec, const Relabeler* relabeler,
+                                          uint64_t hash_seed) {
+  if (relabeler == nullptr) return nullptr;
+  std::vector<std::string> external_labels;
+  for (const auto& [name, value] : spec.external_labels) external_labels.push_back(name);
+  return std::make_unique<KeyRewriter>(relabeler, spec.options.labels, spec.options.own_labels,
+                                       std::move(external_labels), spec.max_relabelled_length,
+                                       hash_seed);
+}
+
 }  // namespace
 
 FamilySpec::FamilySpec(FamilyOptions family, const GeneratorOptions& generator)
@@ -46,6 +62,8 @@ Family::Family(FamilySpec spec, FamilyShared* shared)
       labels_(options_.labels, options_.own_labels || !spec_.relabel.empty(),
               spec_.external_labels),
       infos_(MakeInfos(options_)),
+      relabeler_(MakeRelabeler(spec_)),
+      rewriter_(MakeRewriter(spec_, relabeler_.get(), shared->hash_seed)),
       series_per_label_set_(
           layout_.SeriesOf(static_cast<uint8_t>((1u << options_.metrics.size()) - 1))),
       labels_are_limited_(!options_.is_info()),

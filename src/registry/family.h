@@ -17,11 +17,13 @@
 #include <vector>
 
 #include "spanmeter/clock.h"
+#include "spanmeter/demand_sketch.h"
+#include "spanmeter/key_hash.h"
 #include "spanmeter/mutex.h"
 #include "spanmeter/registry.h"
+#include "spanmeter/relabel.h"
 
-#include "registry/demand_sketch.h"
-#include "registry/key_hash.h"
+#include "registry/key_rewriter.h"
 #include "registry/label_limiter.h"
 #include "registry/label_text.h"
 #include "registry/limiter.h"
@@ -109,6 +111,12 @@ class Family {
   Family(const Family&) = delete;
   Family& operator=(const Family&) = delete;
 
+  // With relabelling: appends to `relabelled` the key that the rules make of `key`; false when they
+  // drop its label set. All other methods take such keys then..
+  bool Relabel(std::string_view key, std::string* relabelled) {
+    return rewriter_->Rewrite(key, relabelled);
+  }
+
   // Applies those updates of one shard that find their series with all the metrics they concern;
   // appends the indices of the others to `missed`. `indices` point into the batch's updates, whose
   // hashes are set; all of them belong to this family and `shard`.
@@ -175,6 +183,9 @@ class Family {
   const SeriesLayout layout_;
   const LabelRenderer labels_;
   const std::vector<MetricInfo> infos_;
+  // Null without relabelling.
+  const std::unique_ptr<const Relabeler> relabeler_;
+  const std::unique_ptr<KeyRewriter> rewriter_;
   const uint64_t series_per_label_set_;
   const bool labels_are_limited_;
   FamilyShared* const shared_;

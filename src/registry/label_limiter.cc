@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "registry/key_hash.h"
+#include "spanmeter/key_hash.h"
 
 namespace spanmeter {
 

@@ -11,10 +11,10 @@
 #include <string_view>
 #include <vector>
 
+#include "spanmeter/demand_sketch.h"
 #include "spanmeter/mutex.h"
 #include "spanmeter/registry.h"
 
-#include "registry/demand_sketch.h"
 #include "registry/label_text.h"
 #include "registry/text_map.h"
 

@@ -7,9 +7,10 @@
 #include <random>
 #include <utility>
 
+#include "spanmeter/key_hash.h"
+
 #include "registry/family.h"
 #include "registry/family_reader.h"
-#include "registry/key_hash.h"
 
 namespace spanmeter {
 
@@ -77,9 +78,31 @@ std::vector<std::string> Registry::EndOtherFamilies() {
   return names;
 }
 
+// Replaces the keys by those that the rules make of them, and leaves out what they drop.
+void Registry::Relabel(UpdateBatch* batch, ApplyResult* result) {
+  std::string& relabelled = batch->relabelled_;
+  relabelled.clear();
+  for (Update& update : batch->updates_) {
+    const size_t begin = relabelled.size();
+    if (impl_->families[update.family]->Relabel(batch->KeyOf(update), &relabelled)) {
+      update.key_begin = static_cast<uint32_t>(begin);
+      update.key_size = static_cast<uint32_t>(relabelled.size() - begin);
+    } else {
+      ++result->dropped[update.family];
+      update.metrics = 0;
+    }
+  }
+  batch->keys_.swap(relabelled);
+  std::erase_if(batch->updates_, [](const Update& update) { return update.metrics == 0; });
+}
+
 ApplyResult Registry::Apply(UpdateBatch* batch) {
   ApplyResult result;
   if (batch->updates_.empty()) return result;
+  if (!impl_->options.relabel.empty()) {
+    Relabel(batch, &result);
+    if (batch->updates_.empty()) return result;
+  }
   const Instant now = Instant::Now(*impl_->shared->clock);
   std::vector<Update>& updates = batch->updates_;
 

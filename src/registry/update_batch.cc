@@ -17,6 +17,10 @@ void UpdateBatch::Clear() {
   keys_.clear();
   key_begin_ = 0;
   if (keys_.capacity() > kMaxKeptKeyBytes) keys_.shrink_to_fit();
+  if (relabelled_.capacity() > kMaxKeptKeyBytes) {
+    relabelled_.clear();
+    relabelled_.shrink_to_fit();
+  }
   if (updates_.capacity() > kMaxKeptUpdates) {
     updates_.shrink_to_fit();
     grouped_.clear();
@@ -42,6 +46,12 @@ Update& UpdateBatch::Add(FamilyId family) {
   update.family = family;
   key_begin_ = keys_.size();
   return update;
+}
+
+void UpdateBatch::SetKey(size_t update) {
+  updates_[update].key_begin = static_cast<uint32_t>(key_begin_);
+  updates_[update].key_size = static_cast<uint32_t>(keys_.size() - key_begin_);
+  key_begin_ = keys_.size();
 }
 
 }  // namespace spanmeter

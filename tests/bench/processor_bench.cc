@@ -29,6 +29,8 @@ struct Scenario {
   GeneratorOptions options;
   // Label sets that the spans go round.
   size_t label_sets = 500;
+  // Whether every span's name has an id of its own in it.
+  bool ids_in_names = false;
 };
 
 // 7 dimensions, one of them a resource attribute; target_info; an include and an exclude policy.
@@ -48,10 +50,18 @@ GeneratorOptions EverythingOn() {
   return options;
 }
 
+GeneratorOptions Sanitized(SpanNameSanitization mode) {
+  GeneratorOptions options;
+  options.span_name_sanitization = mode;
+  return options;
+}
+
 // Requests as the decoder hands them over, kept in memory.
 class Requests {
  public:
-  Requests(const AttributeIndex& index, size_t label_sets) : index_(index) {
+  Requests(const AttributeIndex& index, const Scenario& scenario)
+      : index_(index), ids_in_names_(scenario.ids_in_names) {
+    const size_t label_sets = scenario.label_sets;
     std::mt19937_64 random(42);
     const size_t services = 50;
     const size_t names = label_sets / services;
@@ -156,7 +166,8 @@ class Requests {
     Want("server.address", AnyValue::String("shop.example.com"), values);
     Want("network.protocol.version", AnyValue::String("1.1"), values);
     span.view.trace_id = "0123456789abcdef";
-    span.view.name = Keep("GET " + route);
+    const std::string id = ids_in_names_ ? "/" + std::to_string((*random)()) : "";
+    span.view.name = Keep("GET " + route + id);
     span.view.kind = kSpanKindServer;
     span.view.start_time_unix_nano = 1'700'000'000'000'000'000;
     span.view.end_time_unix_nano = span.view.start_time_unix_nano + (*random)() % 1'000'000'000;
@@ -166,6 +177,7 @@ class Requests {
   }
 
   const AttributeIndex& index_;
+  const bool ids_in_names_;
   std::vector<Request> requests_;
   std::vector<std::unique_ptr<std::string>> texts_;
   size_t next_ = 0;
@@ -201,7 +213,7 @@ void BuildKeys(benchmark::State& state, const Scenario& scenario) {
   std::vector<OptionProblem> problems;
   AttributeIndex index;
   const SpanLabels labels(scenario.options, MakeLabelPlan(scenario.options, &problems), &index);
-  Requests requests(index, scenario.label_sets);
+  Requests requests(index, scenario);
   SpanKeyBuilder builder(&labels);
   UpdateBatch batch;
   Measure(state, &requests, [&] {
@@ -221,9 +233,10 @@ void Update(benchmark::State& state, const Scenario& scenario) {
   const SystemClock clock;
   Registry registry(scenario.options, &clock);
   AttributeIndex index;
-  const std::unique_ptr<Processor> processor = NewSpanMetrics(scenario.options, &index, &registry);
+  const std::unique_ptr<Processor> processor =
+      NewSpanMetrics(scenario.options, &index, &registry, &clock, nullptr);
   const std::unique_ptr<ProcessorSession> session = processor->NewSession();
-  Requests requests(index, scenario.label_sets);
+  Requests requests(index, scenario);
   const auto process = [&] {
     session->StartRequest();
     requests.Visit([&](const ResourceView& resource) { session->StartResource(resource); },
@@ -243,6 +256,17 @@ BENCHMARK_CAPTURE(BuildKeys, Default, Scenario{GeneratorOptions(), 50'000})->Use
 BENCHMARK_CAPTURE(BuildKeys, EverythingOn, Scenario{EverythingOn(), 50'000})->UseManualTime();
 BENCHMARK_CAPTURE(Update, Default_500, Scenario{GeneratorOptions(), 500})->UseManualTime();
 BENCHMARK_CAPTURE(Update, Default_50k, Scenario{GeneratorOptions(), 50'000})->UseManualTime();
+// Few names, which are remembered; and names that never come again while they are.
+BENCHMARK_CAPTURE(Update, Sanitized_500, Scenario{Sanitized(SpanNameSanitization::kEnabled), 500})
+    ->UseManualTime();
+BENCHMARK_CAPTURE(Update, Sanitized_50k,
+                  Scenario{Sanitized(SpanNameSanitization::kEnabled), 50'000})
+    ->UseManualTime();
+BENCHMARK_CAPTURE(Update, SanitizedFreshNames_50k,
+                  Scenario{Sanitized(SpanNameSanitization::kEnabled), 50'000, true})
+    ->UseManualTime();
+BENCHMARK_CAPTURE(Update, DryRun_500, Scenario{Sanitized(SpanNameSanitization::kDryRun), 500})
+    ->UseManualTime();
 BENCHMARK_CAPTURE(Update, EverythingOn_100k, Scenario{EverythingOn(), 100'000})->UseManualTime();
 
 }  // namespace

@@ -35,9 +35,11 @@ ALLOWED = {
 # A public header belongs to the module that has a source file of the same name. These have none:
 # all is in the header, or the module's other files implement it.
 HOMES = {
+    "key_hash": "registry",
     "mutex": "base",
     "options": "base",
     "trace_id": "base",
+    "two_generation_map": "base",
     "wire_reader": "base",
     "sample_sink": "registry",
     "any_value": "processors",

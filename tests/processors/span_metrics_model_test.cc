@@ -358,7 +358,8 @@ TEST(SpanMetricsModelTest, RandomSpansHaveTheLabelsOfTheModel) {
     FakeClock clock;
     Registry registry(options, &clock);
     AttributeIndex index;
-    const std::unique_ptr<Processor> processor = NewSpanMetrics(options, &index, &registry);
+    const std::unique_ptr<Processor> processor =
+        NewSpanMetrics(options, &index, &registry, &clock, nullptr);
     const std::unique_ptr<ProcessorSession> session = processor->NewSession();
     Model model(options);
     uint64_t invalid_utf8 = 0;

@@ -50,7 +50,7 @@ class SpanMetricsTest : public ::testing::Test {
     if (processor_ != nullptr) return;
     ASSERT_THAT(ValidateSpanMetrics(options_), IsEmpty());
     registry_ = std::make_unique<Registry>(options_, &clock_);
-    processor_ = NewSpanMetrics(options_, &index_, registry_.get());
+    processor_ = NewSpanMetrics(options_, &index_, registry_.get(), &clock_, nullptr);
     session_ = processor_->NewSession();
   }
 

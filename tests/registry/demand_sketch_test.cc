@@ -1,4 +1,4 @@
-#include "registry/demand_sketch.h"
+#include "spanmeter/demand_sketch.h"
 
 #include <cmath>
 #include <memory>

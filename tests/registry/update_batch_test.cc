@@ -71,5 +71,25 @@ TEST(UpdateBatchTest, ClearForgetsEverythingAndGivesExcessMemoryBack) {
   EXPECT_LT(batch.updates().capacity(), 40'000u);
 }
 
+TEST(UpdateBatchTest, AnUpdateMayGetAnotherKeyMadeOfItsOwn) {
+  UpdateBatch batch;
+  for (const char* text : {"first", "second"}) {
+    batch.BeginKey();
+    batch.AppendText(text);
+    batch.AppendText("rest");
+    batch.Add(0);
+  }
+  // Often enough for the memory to move.
+  for (int i = 0; i < 100; ++i) {
+    batch.BeginKey();
+    batch.AppendText("third");
+    batch.AppendEncoded(batch.KeyOf(batch.updates()[0]).substr(6));
+    batch.SetKey(0);
+  }
+  EXPECT_EQ("\x05third\x04rest", batch.KeyOf(batch.updates()[0]));
+  EXPECT_EQ("\x06second\x04rest", batch.KeyOf(batch.updates()[1]));
+  EXPECT_EQ(2U, batch.updates().size());
+}
+
 }  // namespace
 }  // namespace spanmeter

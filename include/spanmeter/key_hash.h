@@ -1,8 +1,8 @@
 // The hash behind the look-ups: XXH3 with a seed of each registry's own, so that nobody can choose
 // label values that collide.
 
-#ifndef SPANMETER_REGISTRY_KEY_HASH_H_
-#define SPANMETER_REGISTRY_KEY_HASH_H_
+#ifndef SPANMETER_KEY_HASH_H_
+#define SPANMETER_KEY_HASH_H_
 
 #include <cstdint>
 #include <string_view>
@@ -18,4 +18,4 @@ inline uint64_t KeyHash(std::string_view bytes, uint64_t seed) {
 
 }  // namespace spanmeter
 
-#endif  // SPANMETER_REGISTRY_KEY_HASH_H_
+#endif  // SPANMETER_KEY_HASH_H_

@@ -4,8 +4,8 @@
 // error 1.04 / sqrt(1024) = 3.25 %. A ring of sketches, each for a part of the window, lets old
 // sightings fade out.
 
-#ifndef SPANMETER_REGISTRY_DEMAND_SKETCH_H_
-#define SPANMETER_REGISTRY_DEMAND_SKETCH_H_
+#ifndef SPANMETER_DEMAND_SKETCH_H_
+#define SPANMETER_DEMAND_SKETCH_H_
 
 #include <array>
 #include <cstddef>
@@ -43,4 +43,4 @@ class DemandSketch {
 
 }  // namespace spanmeter
 
-#endif  // SPANMETER_REGISTRY_DEMAND_SKETCH_H_
+#endif  // SPANMETER_DEMAND_SKETCH_H_
