@@ -80,7 +80,8 @@ void EdgeRecorder::StartEdge() {
   std::fill(server_texts_.begin(), server_texts_.end(), std::string_view());
 }
 
-bool EdgeRecorder::AddMatch(const EdgeSide& side, std::string_view texts, const HalfEdge* half) {
+bool EdgeRecorder::AddMatch(const EdgeSide& side, std::string_view texts) {
+  const HalfEdge* const half = side.half.get();
   StartEdge();
   const bool client = side.facts.client();
   FillEdgeTexts(texts, client ? client_texts_ : server_texts_);
