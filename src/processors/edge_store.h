@@ -143,7 +143,7 @@ struct EdgeLimits {
 // Thread-safe.
 class EdgeStore {
  public:
-  static constexpr size_t kShardBits = 4;
+  static constexpr size_t kShardBits = 6;
   static constexpr size_t kShards = size_t{1} << kShardBits;
   // A side with longer texts does not wait.
   static constexpr size_t kMaxTextBytes = size_t{256} << 10;
