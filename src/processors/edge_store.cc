@@ -1,6 +1,7 @@
 #include "processors/edge_store.h"
 
 #include <algorithm>
+#include <bitset>
 #include <limits>
 #include <new>
 #include <random>
@@ -152,26 +153,31 @@ void EdgeStore::ProcessGrouped(Request* request) {
   std::copy_n(begin.begin(), kShards, next.begin());
   for (const Place& place : places) grouped[next[place.shard]++] = place;
 
+  const auto group_of = [&](size_t shard) {
+    return std::span(grouped).subspan(begin[shard], begin[shard + 1] - begin[shard]);
+  };
   // Requests begin at different shards, and pass over those at which another one is, to come back
   // to them.
   const size_t first = places.empty() ? 0 : places[0].shard;
-  std::array<bool, kShards> busy = {};
-  for (size_t i = 0; i < 2 * kShards; ++i) {
+  std::bitset<kShards> busy;
+  for (size_t i = 0; i < kShards; ++i) {
     const size_t shard = (first + i) % kShards;
-    if (begin[shard] == begin[shard + 1]) continue;
-    Mutex* const mutex = &shards_[shard].mutex;
-    if (i < kShards) {
-      busy[shard] = !mutex->TryLock();
-      if (busy[shard]) continue;
-    } else {
-      if (!busy[shard]) continue;
-      mutex->Lock();
-    }
-    const MutexLock lock(mutex, std::adopt_lock);
-    ProcessGroupLocked(&shards_[shard],
-                       std::span(grouped).subspan(begin[shard], begin[shard + 1] - begin[shard]),
-                       request);
+    if (group_of(shard).empty()) continue;
+    busy[shard] = !TryProcessGroup(&shards_[shard], group_of(shard), request);
   }
+  for (size_t shard = 0; busy.any() && shard < kShards; ++shard) {
+    if (!busy[shard]) continue;
+    const MutexLock lock(&shards_[shard].mutex);
+    ProcessGroupLocked(&shards_[shard], group_of(shard), request);
+    busy[shard] = false;
+  }
+}
+
+bool EdgeStore::TryProcessGroup(Shard* shard, std::span<const Place> places, Request* request) {
+  if (!shard->mutex.TryLock()) return false;
+  const MutexLock lock(&shard->mutex, std::adopt_lock);
+  ProcessGroupLocked(shard, places, request);
+  return true;
 }
 
 void EdgeStore::ProcessGroupLocked(Shard* shard, std::span<const Place> places, Request* request) {

@@ -221,6 +221,8 @@ class EdgeStore {
 
   // For a request that finds room for all of its sides: shard by shard.
   void ProcessGrouped(Request* request);
+  // Does nothing and returns false when somebody else is at the shard.
+  bool TryProcessGroup(Shard* shard, std::span<const Place> places, Request* request);
   void ProcessGroupLocked(Shard* shard, std::span<const Place> places, Request* request)
       REQUIRES_LOCK(shard->mutex);
   // For one that may have to evict others: side by side.
