@@ -36,6 +36,19 @@ class AgedTable {
     }
   }
 
+  // Brings the slot that Find() would look at first into the cache, and then the node that it would
+  // most likely return.
+  void PrefetchSlot(uint64_t hash) const {
+    if (size_ != 0) __builtin_prefetch(&slots_[hash & mask()]);
+  }
+  void PrefetchNode(uint64_t hash) const {
+    if (size_ == 0) return;
+    const Slot& slot = slots_[hash & mask()];
+    if (slot.hash != hash || slot.node == nullptr) return;
+    __builtin_prefetch(slot.node, 1);
+    __builtin_prefetch(reinterpret_cast<const char*>(slot.node) + 64, 1);
+  }
+
   // Adds the newest node. REQUIRES: no node is the same.
   void Insert(uint64_t hash, Node* node) {
     // At most three quarters full.

@@ -52,6 +52,43 @@ class EdgeBudget {
   std::atomic<uint64_t> bytes_{0};
 };
 
+// Room that one request has taken from a budget and not used yet, so that it need not ask for each
+// thing. Until it is given back, it counts as taken. Not thread-safe.
+class EdgeAllowance {
+ public:
+  // Takes what is asked for beforehand, or nothing and returns false.
+  bool TryTake(EdgeBudget* budget, uint64_t items, uint64_t bytes) {
+    if (!budget->TryTake(items, bytes)) return false;
+    Add(items, bytes);
+    return true;
+  }
+  // Adds what a thing that is gone has left.
+  void Add(uint64_t items, uint64_t bytes) {
+    items_ += items;
+    bytes_ += bytes;
+  }
+  // Uses room for a thing; false when there is none, here or in the budget.
+  bool Use(EdgeBudget* budget, uint64_t items, uint64_t bytes) {
+    if (items_ < items || bytes_ < bytes) {
+      // Together with what the budget has it may be enough.
+      GiveBack(budget);
+      return budget->TryTake(items, bytes);
+    }
+    items_ -= items;
+    bytes_ -= bytes;
+    return true;
+  }
+  void GiveBack(EdgeBudget* budget) {
+    budget->GiveBack(items_, bytes_);
+    items_ = 0;
+    bytes_ = 0;
+  }
+
+ private:
+  uint64_t items_ = 0;
+  uint64_t bytes_ = 0;
+};
+
 }  // namespace spanmeter
 
 #endif  // SPANMETER_PROCESSORS_EDGE_BUDGET_H_

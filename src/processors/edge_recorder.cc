@@ -80,14 +80,16 @@ void EdgeRecorder::StartEdge() {
   std::fill(server_texts_.begin(), server_texts_.end(), std::string_view());
 }
 
-bool EdgeRecorder::AddMatch(const EdgeSide& side, std::string_view texts, const HalfEdge* half) {
+bool EdgeRecorder::AddMatch(const EdgeSide& side, std::string_view texts) {
+  const HalfEdge* const half = side.half.get();
   StartEdge();
   const bool client = side.facts.client();
   FillEdgeTexts(texts, client ? client_texts_ : server_texts_);
+  // The side that was not seen gets what is known of the other one.
+  const EdgeFacts* client_facts = &side.facts;
+  const EdgeFacts* server_facts = &side.facts;
   Edge edge;
   edge.trace_id = side.trace_id;
-  edge.client_seconds = side.facts.latency_seconds;
-  edge.server_seconds = side.facts.latency_seconds;
   edge.failed = side.facts.failed;
   double multiplier = side.facts.multiplier;
   if (half != nullptr) {
@@ -95,32 +97,27 @@ bool EdgeRecorder::AddMatch(const EdgeSide& side, std::string_view texts, const 
     FillEdgeTexts(half->texts(), half->facts.client() ? client_texts_ : server_texts_);
     edge.failed = edge.failed || half->facts.failed;
     if (multiplier == 0) multiplier = half->facts.multiplier;
+    if (side.action == EdgeSide::Action::kPair) {
+      (client ? server_facts : client_facts) = &half->facts;
+    }
   }
   if (multiplier != 0) edge.weight = multiplier;
+  edge.client_seconds = client_facts->latency_seconds;
+  edge.server_seconds = server_facts->latency_seconds;
 
   EdgeNames& names = edge.names;
   names.client = client_texts_[kServiceField];
   names.server = server_texts_[kServiceField];
-  switch (side.action) {
-    case EdgeSide::Action::kWhole:
-      names.type = EdgeType::kDatabase;
-      names.server = client_texts_[kPeerField];
-      break;
-    case EdgeSide::Action::kAlone:
-      names.type = EdgeType::kVirtualNode;
-      names.client = server_texts_[kPeerField];
-      names.virtual_node = kClientNode;
-      break;
-    default: {
-      const EdgeFacts& client_facts = client ? side.facts : half->facts;
-      const EdgeFacts& server_facts = client ? half->facts : side.facts;
-      edge.client_seconds = client_facts.latency_seconds;
-      edge.server_seconds = server_facts.latency_seconds;
-      if (IsMessaging(client_facts.kind) || IsMessaging(server_facts.kind)) {
-        names.type = EdgeType::kMessagingSystem;
-        edge.messaging_seconds = SecondsBetween(client_facts.time_nanos, server_facts.time_nanos);
-      }
-    }
+  if (side.action == EdgeSide::Action::kWhole) {
+    names.type = EdgeType::kDatabase;
+    names.server = client_texts_[kPeerField];
+  } else if (side.action == EdgeSide::Action::kAlone) {
+    names.type = EdgeType::kVirtualNode;
+    names.client = server_texts_[kPeerField];
+    names.virtual_node = kClientNode;
+  } else if (IsMessaging(client_facts->kind) || IsMessaging(server_facts->kind)) {
+    names.type = EdgeType::kMessagingSystem;
+    edge.messaging_seconds = SecondsBetween(client_facts->time_nanos, server_facts->time_nanos);
   }
   return Add(&edge);
 }

@@ -39,9 +39,9 @@ class EdgeRecorder {
   // Both must outlive the recorder.
   EdgeRecorder(const EdgeLabels* labels, const EdgeFamily* family);
 
-  // Adds the edge that `side` completes, with what has waited for it, if anything has. `texts` are
-  // those of the side. Returns false, and adds nothing, when a label is not valid UTF-8.
-  bool AddMatch(const EdgeSide& side, std::string_view texts, const HalfEdge* half);
+  // Adds the edge that is complete with `side`, whose texts are `texts`. Returns false, and adds
+  // nothing, when a label is not valid UTF-8. REQUIRES: side.complete.
+  bool AddMatch(const EdgeSide& side, std::string_view texts);
 
   // Adds the edge from a client side that has waited in vain to the node that it names.
   // REQUIRES: NamesVirtualServer(half).

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "processors/attribute_text.h"
 #include "processors/edge_texts.h"
 
 namespace spanmeter {
@@ -80,17 +79,10 @@ EdgeSide::Action EdgeSideReader::Read(const SpanView& span, bool client, bool ro
   return action;
 }
 
-std::string_view EdgeSideReader::Shared(size_t position, const SpanView& span) {
-  if (!resource_texts_[position].empty()) return resource_texts_[position];
-  return Cut(FirstText(*span.wanted, attributes_.shared[position], attributes_.max_value_length,
-                       &scratch_));
-}
-
 std::string_view EdgeSideReader::FirstOf(const std::vector<AttributeId>& ids,
                                          const SpanView& span) {
   for (const AttributeId id : ids) {
-    const std::string_view text =
-        Cut(FirstText(*span.wanted, id, attributes_.max_value_length, &scratch_));
+    const std::string_view text = Own(id, span);
     if (!text.empty()) return text;
   }
   return {};

@@ -12,6 +12,7 @@
 #include "spanmeter/options.h"
 #include "spanmeter/span_view.h"
 
+#include "processors/attribute_text.h"
 #include "processors/edge_store.h"
 #include "processors/utf8.h"
 
@@ -61,7 +62,16 @@ class EdgeSideReader {
  private:
   // The text under attributes_.shared[position], cut; empty when neither resource nor span has one.
   // Valid until the next call.
-  std::string_view Shared(size_t position, const SpanView& span);
+  std::string_view Shared(size_t position, const SpanView& span) {
+    if (!resource_texts_[position].empty()) return resource_texts_[position];
+    return Own(attributes_.shared[position], span);
+  }
+  // The text under `id` that is the span's own.
+  std::string_view Own(AttributeId id, const SpanView& span) {
+    // Most spans have few of the attributes that are looked for.
+    if (span.wanted->First(id) == nullptr) return {};
+    return Cut(FirstText(*span.wanted, id, attributes_.max_value_length, &scratch_));
+  }
   // The first text among the span's own attributes.
   std::string_view FirstOf(const std::vector<AttributeId>& ids, const SpanView& span);
   // The name of the database that the span is a request to; empty when it is none.

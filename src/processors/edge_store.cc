@@ -1,6 +1,7 @@
 #include "processors/edge_store.h"
 
 #include <algorithm>
+#include <bitset>
 #include <limits>
 #include <new>
 #include <random>
@@ -18,6 +19,13 @@ namespace {
 // So many sides, and marks, are taken out while a shard is locked: a few microseconds' worth.
 constexpr size_t kExpireBatch = 64;
 
+// So many sides are looked up together, which hides the memory's latency.
+constexpr size_t kPrefetchGroup = 16;
+
+// Working memory that grew beyond this is given back after the request.
+constexpr size_t kMaxKeptSides = 32768;
+constexpr size_t kMaxKeptTextBytes = 4 << 20;
+
 uint64_t RandomSeed() {
   std::random_device device;
   return static_cast<uint64_t>(device()) << 32 | device();
@@ -29,26 +37,34 @@ bool IsDue(int64_t created_nanos, int64_t wait_nanos, int64_t now_nanos) {
 
 }  // namespace
 
-// A request on its way through the store.
 struct EdgeStore::Request {
-  const EdgeSide& side(uint32_t position) const { return sides[position]; }
-  std::string_view TextsOf(const EdgeSide& side) const {
-    return texts.substr(side.texts_begin, side.texts_size);
-  }
+  EdgeSide& SideAt(const Place& place) { return batch->sides[place.side]; }
+  uint64_t SequenceOf(const Place& place) const { return first_sequence + place.side; }
 
-  std::span<const EdgeSide> sides;
-  std::string_view texts;
-  std::vector<EdgeMatch>* matches = nullptr;
+  EdgeBatch* batch = nullptr;
   int64_t now_nanos = 0;
   int64_t wait_nanos = 0;
   // Of the first side.
-  uint64_t sequence = 0;
+  uint64_t first_sequence = 0;
   uint64_t dropped = 0;
+  // Room that was taken beforehand, or that sides have left.
+  EdgeAllowance halves;
+  EdgeAllowance marks;
 };
 
 void HalfEdgeDeleter::operator()(HalfEdge* half) const {
   half->~HalfEdge();
   ::operator delete(half);
+}
+
+void EdgeBatch::Clear() {
+  sides.clear();
+  texts.clear();
+  if (texts.capacity() > kMaxKeptTextBytes) texts.shrink_to_fit();
+  if (sides.capacity() <= kMaxKeptSides) return;
+  sides.shrink_to_fit();
+  places_ = {};
+  grouped_ = {};
 }
 
 EdgeStore::EdgeStore(const EdgeLimits& limits, const Clock* clock,
@@ -81,110 +97,176 @@ void EdgeStore::SetLimits(const EdgeLimits& limits) {
   }
 }
 
-EdgeStore::Hashed EdgeStore::HashOf(const char* trace_id, const char* span_id) const {
-  const uint64_t trace = XXH3_64bits_withSeed(trace_id, kTraceIdSize, seed_);
-  // All sides of a trace are in one shard, so that those of a request share a lock.
-  return {(trace & hash_mask_) >> (64 - kShardBits),
-          XXH3_64bits_withSeed(span_id, kSpanIdSize, trace) & hash_mask_};
+uint64_t EdgeStore::HashTrace(const char* trace_id) const {
+  return XXH3_64bits_withSeed(trace_id, kTraceIdSize, seed_);
 }
 
-void EdgeStore::Process(std::span<const EdgeSide> sides, std::string_view texts,
-                        std::vector<EdgeMatch>* matches) {
+uint64_t EdgeStore::HashSpan(uint64_t trace_hash, const char* span_id) const {
+  return XXH3_64bits_withSeed(span_id, kSpanIdSize, trace_hash) & hash_mask_;
+}
+
+void EdgeStore::Process(EdgeBatch* batch) {
+  std::vector<EdgeSide>& sides = batch->sides;
   if (sides.empty()) return;
   Request request;
-  request.sides = sides;
-  request.texts = texts;
-  request.matches = matches;
+  request.batch = batch;
   request.now_nanos = clock_->MonotonicNanos();
   request.wait_nanos = wait_nanos_.load(std::memory_order_relaxed);
-  request.sequence = next_sequence_.fetch_add(sides.size(), std::memory_order_relaxed);
+  request.first_sequence = next_sequence_.fetch_add(sides.size(), std::memory_order_relaxed);
 
-  const auto alone = [&](uint32_t i) { return sides[i].action == EdgeSide::Action::kAlone; };
-  const auto hash_of = [&](uint32_t i) { return HashOf(sides[i].trace_id, sides[i].span_id); };
-  uint32_t i = 0;
-  while (i < sides.size()) {
-    if (alone(i)) {
-      matches->push_back({i++, nullptr});
+  batch->places_.clear();
+  uint64_t marks = 0;
+  for (uint32_t i = 0; i < sides.size(); ++i) {
+    EdgeSide& side = sides[i];
+    if (side.action == EdgeSide::Action::kAlone) {
+      side.complete = true;
       continue;
     }
-    Hashed place = hash_of(i);
-    Shard* const shard = &shards_[place.shard];
+    if (side.action == EdgeSide::Action::kDrop) ++marks;
+    // All sides of a trace are in one shard, so that those of a request share a lock.
+    const uint64_t trace = HashTrace(side.trace_id);
+    const auto shard = static_cast<uint32_t>((trace & hash_mask_) >> (64 - kShardBits));
+    batch->places_.push_back({i, shard, HashSpan(trace, side.span_id)});
+  }
+  const uint64_t halves = batch->places_.size() - marks;
+  const uint64_t bytes = halves * sizeof(HalfEdge) + batch->texts.size();
+  if (request.halves.TryTake(&halves_, halves, bytes) && request.marks.TryTake(&marks_, marks, 0)) {
+    ProcessGrouped(&request);
+  } else {
+    request.halves.GiveBack(&halves_);
+    ProcessInOrder(&request);
+  }
+  request.halves.GiveBack(&halves_);
+  request.marks.GiveBack(&marks_);
+  AddTo(&counters_->dropped, request.dropped);
+}
+
+void EdgeStore::ProcessGrouped(Request* request) {
+  // Nothing is evicted, so shards do not matter to each other. Within one the order stays.
+  const std::vector<Place>& places = request->batch->places_;
+  std::vector<Place>& grouped = request->batch->grouped_;
+  std::array<uint32_t, kShards + 1> begin = {};
+  for (const Place& place : places) ++begin[place.shard + 1];
+  for (size_t i = 1; i <= kShards; ++i) begin[i] += begin[i - 1];
+  grouped.resize(places.size());
+  std::array<uint32_t, kShards> next;
+  std::copy_n(begin.begin(), kShards, next.begin());
+  for (const Place& place : places) grouped[next[place.shard]++] = place;
+
+  const auto group_of = [&](size_t shard) {
+    return std::span(grouped).subspan(begin[shard], begin[shard + 1] - begin[shard]);
+  };
+  // Requests begin at different shards, and pass over those at which another one is, to come back
+  // to them.
+  const size_t first = places.empty() ? 0 : places[0].shard;
+  std::bitset<kShards> busy;
+  for (size_t i = 0; i < kShards; ++i) {
+    const size_t shard = (first + i) % kShards;
+    if (group_of(shard).empty()) continue;
+    busy[shard] = !TryProcessGroup(&shards_[shard], group_of(shard), request);
+  }
+  for (size_t shard = 0; busy.any() && shard < kShards; ++shard) {
+    if (!busy[shard]) continue;
+    const MutexLock lock(&shards_[shard].mutex);
+    ProcessGroupLocked(&shards_[shard], group_of(shard), request);
+    busy[shard] = false;
+  }
+}
+
+bool EdgeStore::TryProcessGroup(Shard* shard, std::span<const Place> places, Request* request) {
+  if (!shard->mutex.TryLock()) return false;
+  const MutexLock lock(&shard->mutex, std::adopt_lock);
+  ProcessGroupLocked(shard, places, request);
+  return true;
+}
+
+void EdgeStore::ProcessGroupLocked(Shard* shard, std::span<const Place> places, Request* request) {
+  while (!places.empty()) {
+    const auto group = places.first(std::min(places.size(), kPrefetchGroup));
+    for (const Place& place : group) shard->halves.PrefetchSlot(place.hash);
+    for (const Place& place : group) shard->halves.PrefetchNode(place.hash);
+    for (const Place& place : group) ProcessLocked(shard, place, request);
+    places = places.subspan(group.size());
+  }
+  PublishLocked(shard);
+}
+
+void EdgeStore::ProcessInOrder(Request* request) {
+  const std::vector<Place>& places = request->batch->places_;
+  for (size_t i = 0; i < places.size();) {
+    Shard* const shard = &shards_[places[i].shard];
     Outcome outcome = Outcome::kDone;
     {
       const MutexLock lock(&shard->mutex);
       // The run of sides that belong to this shard.
-      for (;;) {
-        outcome = ProcessLocked(shard, place.hash, &request, i);
+      do {
+        outcome = ProcessLocked(shard, places[i], request);
         if (outcome != Outcome::kDone) break;
-        while (++i < sides.size() && alone(i)) matches->push_back({i, nullptr});
-        if (i == sides.size()) break;
-        place = hash_of(i);
-        if (&shards_[place.shard] != shard) break;
-      }
+      } while (++i < places.size() && places[i].shard == places[i - 1].shard);
       PublishLocked(shard);
     }
     // Makes room with no lock held, as the oldest may be anywhere, and tries once more.
     if (outcome == Outcome::kHalvesFull) EvictHalf();
     if (outcome == Outcome::kMarksFull) EvictMark();
   }
-  AddTo(&counters_->dropped, request.dropped);
 }
 
-EdgeStore::Outcome EdgeStore::ProcessLocked(Shard* shard, uint64_t hash, Request* request,
-                                            uint32_t position) {
-  const EdgeSide& side = request->side(position);
+EdgeStore::Outcome EdgeStore::ProcessLocked(Shard* shard, const Place& place, Request* request) {
+  EdgeSide& side = request->SideAt(place);
   const EdgeKey key(side.trace_id, side.span_id);
   const bool client = side.facts.client();
-  HalfEdge* const half = shard->halves.Find(hash, key);
+  HalfEdge* const half = shard->halves.Find(place.hash, key);
 
   if (side.action == EdgeSide::Action::kDrop) {
     if (half != nullptr && half->facts.client() != client) {
-      TakeLocked(shard, hash, half);
+      request->halves.Add(1, BytesOf(half->texts_size));
+      TakeLocked(shard, place.hash, half);
       ++request->dropped;
     }
-    return MarkLocked(shard, hash, *request, position);
+    return MarkLocked(shard, place, request);
   }
-  const Mark* const mark = shard->marks.Find(hash, Mark::Key{&key, !client});
+  const Mark* const mark = shard->marks.Find(place.hash, Mark::Key{&key, !client});
   if (mark != nullptr && !IsDue(mark->created_nanos, request->wait_nanos, request->now_nanos)) {
     ++request->dropped;
     return Outcome::kDone;
   }
-  if (half != nullptr &&
-      (half->facts.client() != client || side.action == EdgeSide::Action::kWhole)) {
-    request->matches->push_back({position, TakeLocked(shard, hash, half)});
+  const bool whole = side.action == EdgeSide::Action::kWhole;
+  if (half != nullptr && (whole || half->facts.client() != client)) {
+    request->halves.Add(1, BytesOf(half->texts_size));
+    side.half = TakeLocked(shard, place.hash, half);
+    side.complete = true;
     return Outcome::kDone;
   }
-  if (side.action == EdgeSide::Action::kWhole) {
-    request->matches->push_back({position, nullptr});
+  if (whole) {
+    side.complete = true;
     return Outcome::kDone;
   }
-  return half == nullptr ? StoreLocked(shard, hash, *request, position)
-                         : RepeatLocked(shard, hash, *request, position, half);
+  return half == nullptr ? StoreLocked(shard, place, request)
+                         : RepeatLocked(shard, place, half, request);
 }
 
-EdgeStore::Outcome EdgeStore::StoreLocked(Shard* shard, uint64_t hash, const Request& request,
-                                          uint32_t position) {
-  const EdgeSide& side = request.side(position);
+EdgeStore::Outcome EdgeStore::StoreLocked(Shard* shard, const Place& place, Request* request) {
+  const EdgeSide& side = request->SideAt(place);
   if (side.texts_size > kMaxTextBytes) {
     AddTo(&counters_->too_large, 1);
     return Outcome::kDone;
   }
-  if (!halves_.TryTake(1, BytesOf(side.texts_size))) return Outcome::kHalvesFull;
+  if (!request->halves.Use(&halves_, 1, BytesOf(side.texts_size))) return Outcome::kHalvesFull;
   HalfEdgePtr half =
-      NewHalf(EdgeKey(side.trace_id, side.span_id), side.facts, request.TextsOf(side));
-  half->created_nanos = request.now_nanos;
-  half->sequence = request.sequence + position;
-  shard->halves.Insert(hash, half.release());
+      NewHalf(EdgeKey(side.trace_id, side.span_id), side.facts, request->batch->TextsOf(side));
+  half->created_nanos = request->now_nanos;
+  half->sequence = request->SequenceOf(place);
+  shard->halves.Insert(place.hash, half.release());
   return Outcome::kDone;
 }
 
-EdgeStore::Outcome EdgeStore::RepeatLocked(Shard* shard, uint64_t hash, const Request& request,
-                                           uint32_t position, HalfEdge* half) {
-  const EdgeSide& side = request.side(position);
+EdgeStore::Outcome EdgeStore::RepeatLocked(Shard* shard, const Place& place, HalfEdge* half,
+                                           Request* request) {
+  const EdgeSide& side = request->SideAt(place);
   EdgeFacts facts = side.facts;
   facts.failed = facts.failed || half->facts.failed;
   if (facts.multiplier == 0) facts.multiplier = half->facts.multiplier;
-  const std::string_view later = request.TextsOf(side);
+  const std::string_view later = request->batch->TextsOf(side);
   if (later == half->texts()) {
     half->facts = facts;
     return Outcome::kDone;
@@ -195,43 +277,42 @@ EdgeStore::Outcome EdgeStore::RepeatLocked(Shard* shard, uint64_t hash, const Re
     return Outcome::kDone;
   }
   if (texts.size() > half->texts_size) {
-    if (!halves_.TryTake(0, texts.size() - half->texts_size)) return Outcome::kHalvesFull;
+    const size_t more = texts.size() - half->texts_size;
+    if (!request->halves.Use(&halves_, 0, more)) return Outcome::kHalvesFull;
   } else {
-    halves_.GiveBack(0, half->texts_size - texts.size());
+    request->halves.Add(0, half->texts_size - texts.size());
   }
   HalfEdge* const merged = NewHalf(half->key, facts, texts).release();
   merged->created_nanos = half->created_nanos;
   merged->sequence = half->sequence;
-  shard->halves.Replace(hash, half, merged);
+  shard->halves.Replace(place.hash, half, merged);
   HalfEdgeDeleter()(half);
   return Outcome::kDone;
 }
 
-EdgeStore::Outcome EdgeStore::MarkLocked(Shard* shard, uint64_t hash, const Request& request,
-                                         uint32_t position) {
-  const EdgeSide& side = request.side(position);
+EdgeStore::Outcome EdgeStore::MarkLocked(Shard* shard, const Place& place, Request* request) {
+  const EdgeSide& side = request->SideAt(place);
   const EdgeKey key(side.trace_id, side.span_id);
-  Mark* mark = shard->marks.Find(hash, Mark::Key{&key, side.facts.client()});
+  Mark* mark = shard->marks.Find(place.hash, Mark::Key{&key, side.facts.client()});
   if (mark != nullptr) {
-    shard->marks.Remove(hash, mark);
+    shard->marks.Remove(place.hash, mark);
   } else {
-    if (!marks_.TryTake(1, 0)) return Outcome::kMarksFull;
+    if (!request->marks.Use(&marks_, 1, 0)) return Outcome::kMarksFull;
     mark = new Mark{nullptr, nullptr, key, 0, 0, side.facts.client()};
   }
-  mark->created_nanos = request.now_nanos;
-  mark->sequence = request.sequence + position;
-  shard->marks.Insert(hash, mark);
+  mark->created_nanos = request->now_nanos;
+  mark->sequence = request->SequenceOf(place);
+  shard->marks.Insert(place.hash, mark);
   return Outcome::kDone;
 }
 
 HalfEdgePtr EdgeStore::TakeLocked(Shard* shard, uint64_t hash, HalfEdge* half) {
   shard->halves.Remove(hash, half);
-  halves_.GiveBack(1, BytesOf(half->texts_size));
   return HalfEdgePtr(half);
 }
 
 void EdgeStore::RemoveMarkLocked(Shard* shard, Mark* mark) {
-  shard->marks.Remove(HashOf(mark->key.trace_id(), mark->key.span_id()).hash, mark);
+  shard->marks.Remove(HashOf(mark->key), mark);
   marks_.GiveBack(1, 0);
   delete mark;
 }
@@ -271,8 +352,8 @@ bool EdgeStore::EvictHalf() {
   HalfEdge* const oldest = shard->halves.oldest();
   // Somebody else may have taken it meanwhile, which makes room too.
   if (oldest != nullptr) {
-    const uint64_t hash = HashOf(oldest->key.trace_id(), oldest->key.span_id()).hash;
-    evicted = TakeLocked(shard, hash, oldest);
+    evicted = TakeLocked(shard, HashOf(oldest->key), oldest);
+    halves_.GiveBack(1, BytesOf(evicted->texts_size));
     AddTo(&counters_->evicted, 1);
     PublishLocked(shard);
   }
@@ -307,8 +388,8 @@ void EdgeStore::Expire(const std::function<void(std::span<const HalfEdgePtr>)>& 
         for (; rest > 0; --rest) {
           HalfEdge* const oldest = shard.halves.oldest();
           if (oldest == nullptr || !IsDue(oldest->created_nanos, wait, now)) break;
-          const uint64_t hash = HashOf(oldest->key.trace_id(), oldest->key.span_id()).hash;
-          expired.push_back(TakeLocked(&shard, hash, oldest));
+          expired.push_back(TakeLocked(&shard, HashOf(oldest->key), oldest));
+          halves_.GiveBack(1, BytesOf(oldest->texts_size));
         }
         for (; rest > 0; --rest) {
           Mark* const oldest = shard.marks.oldest();

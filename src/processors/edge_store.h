@@ -63,7 +63,13 @@ struct EdgeFacts {
   bool client() const { return kind == kSpanKindClient || kind == kSpanKindProducer; }
 };
 
-// One side as a request brings it.
+struct HalfEdge;
+struct HalfEdgeDeleter {
+  void operator()(HalfEdge* half) const;
+};
+using HalfEdgePtr = std::unique_ptr<HalfEdge, HalfEdgeDeleter>;
+
+// One side as a request brings it, and what the store makes of it.
 struct EdgeSide {
   enum class Action : uint8_t {
     kPair,   // meets its other side, or waits for it
@@ -79,6 +85,36 @@ struct EdgeSide {
   uint32_t texts_size = 0;
   Action action = Action::kPair;
   EdgeFacts facts;
+
+  // Whether an edge is complete with it, and what was waiting for it, if anything was: the other
+  // side, or with kWhole an earlier one of the same side.
+  bool complete = false;
+  HalfEdgePtr half;
+};
+
+// The sides of one request, in the order of its spans. Reusable; not thread-safe.
+struct EdgeBatch {
+  // Forgets everything; keeps the memory unless it is unusually much.
+  void Clear();
+
+  std::vector<EdgeSide> sides;
+  // Of all sides, one behind the other.
+  std::string texts;
+
+  std::string_view TextsOf(const EdgeSide& side) const {
+    return std::string_view(texts).substr(side.texts_begin, side.texts_size);
+  }
+
+ private:
+  friend class EdgeStore;
+  // Working memory of EdgeStore::Process().
+  struct Place {
+    uint32_t side = 0;
+    uint32_t shard = 0;
+    uint64_t hash = 0;
+  };
+  std::vector<Place> places_;
+  std::vector<Place> grouped_;
 };
 
 // A side that waits, or that has been taken out of the store. The texts follow the struct in
@@ -98,18 +134,6 @@ struct HalfEdge {
   uint32_t texts_size = 0;
 };
 
-struct HalfEdgeDeleter {
-  void operator()(HalfEdge* half) const;
-};
-using HalfEdgePtr = std::unique_ptr<HalfEdge, HalfEdgeDeleter>;
-
-// A side with which an edge was completed, and the other one if it was waiting. With kWhole it may
-// also be an earlier one of the same side.
-struct EdgeMatch {
-  uint32_t side = 0;  // its position in the request
-  HalfEdgePtr half;
-};
-
 // How long sides and marks wait, and how many of each: at least 1.
 struct EdgeLimits {
   int64_t wait_nanos = 0;
@@ -119,7 +143,7 @@ struct EdgeLimits {
 // Thread-safe.
 class EdgeStore {
  public:
-  static constexpr size_t kShardBits = 4;
+  static constexpr size_t kShardBits = 6;
   static constexpr size_t kShards = size_t{1} << kShardBits;
   // A side with longer texts does not wait.
   static constexpr size_t kMaxTextBytes = size_t{256} << 10;
@@ -139,11 +163,8 @@ class EdgeStore {
   // Changes the limits; what is too much from now on is evicted.
   void SetLimits(const EdgeLimits& limits);
 
-  // Takes the sides of a request through the store, in order. Edges that are complete with them are
-  // appended to `matches`, in the order of the sides that completed them. `texts` are those of all
-  // sides.
-  void Process(std::span<const EdgeSide> sides, std::string_view texts,
-               std::vector<EdgeMatch>* matches);
+  // Takes the sides of a request through the store, in order, and tells each what became of it.
+  void Process(EdgeBatch* batch);
 
   // Takes out what has waited long enough, oldest first within a shard, and hands it to `consume`
   // in small batches, between which the shard is unlocked. Forgets marks that are as old.
@@ -185,27 +206,40 @@ class EdgeStore {
   };
   static constexpr uint64_t kNone = ~uint64_t{0};
 
-  // A side with what is needed to find its place.
-  struct Hashed {
-    size_t shard = 0;
-    uint64_t hash = 0;
-  };
+  using Place = EdgeBatch::Place;
   // What stands in the way of a side.
   enum class Outcome : uint8_t { kDone, kHalvesFull, kMarksFull };
 
+  // A request on its way through the store.
   struct Request;
 
-  Hashed HashOf(const char* trace_id, const char* span_id) const;
-  Outcome ProcessLocked(Shard* shard, uint64_t hash, Request* request, uint32_t position)
+  uint64_t HashTrace(const char* trace_id) const;
+  uint64_t HashSpan(uint64_t trace_hash, const char* span_id) const;
+  uint64_t HashOf(const EdgeKey& key) const {
+    return HashSpan(HashTrace(key.trace_id()), key.span_id());
+  }
+
+  // For a request that finds room for all of its sides: shard by shard.
+  void ProcessGrouped(Request* request);
+  // Does nothing and returns false when somebody else is at the shard.
+  bool TryProcessGroup(Shard* shard, std::span<const Place> places, Request* request);
+  void ProcessGroupLocked(Shard* shard, std::span<const Place> places, Request* request)
       REQUIRES_LOCK(shard->mutex);
-  Outcome StoreLocked(Shard* shard, uint64_t hash, const Request& request, uint32_t position)
+  // For one that may have to evict others: side by side.
+  void ProcessInOrder(Request* request);
+
+  Outcome ProcessLocked(Shard* shard, const Place& place, Request* request)
+      REQUIRES_LOCK(shard->mutex);
+  Outcome StoreLocked(Shard* shard, const Place& place, Request* request)
       REQUIRES_LOCK(shard->mutex);
   // Merges a side into an earlier one of its kind.
-  Outcome RepeatLocked(Shard* shard, uint64_t hash, const Request& request, uint32_t position,
-                       HalfEdge* half) REQUIRES_LOCK(shard->mutex);
-  Outcome MarkLocked(Shard* shard, uint64_t hash, const Request& request, uint32_t position)
+  Outcome RepeatLocked(Shard* shard, const Place& place, HalfEdge* half, Request* request)
       REQUIRES_LOCK(shard->mutex);
-  HalfEdgePtr TakeLocked(Shard* shard, uint64_t hash, HalfEdge* half) REQUIRES_LOCK(shard->mutex);
+  Outcome MarkLocked(Shard* shard, const Place& place, Request* request)
+      REQUIRES_LOCK(shard->mutex);
+  // The room that it took is not given back yet.
+  static HalfEdgePtr TakeLocked(Shard* shard, uint64_t hash, HalfEdge* half)
+      REQUIRES_LOCK(shard->mutex);
   void RemoveMarkLocked(Shard* shard, Mark* mark) REQUIRES_LOCK(shard->mutex);
   static void PublishLocked(Shard* shard) REQUIRES_LOCK(shard->mutex);
 

@@ -22,10 +22,6 @@ namespace {
 
 constexpr std::string_view kFilterPoliciesPath = "service_graphs.filter_policies";
 
-// Working memory that grew beyond this is given back after the request.
-constexpr size_t kMaxKeptSides = 32768;
-constexpr size_t kMaxKeptTextBytes = 4 << 20;
-
 // Everything about a configuration that does not change from request to request.
 struct Setup {
   Setup(const GeneratorOptions& options, AttributeIndex* index, Registry* registry,
@@ -60,7 +56,7 @@ class Session final : public ProcessorSession {
         recorder_(&setup->labels, &setup->family) {}
 
   void StartRequest() override {
-    Forget();
+    batch_.Clear();
     counts_ = {};
   }
 
@@ -95,7 +91,7 @@ class Session final : public ProcessorSession {
       if (root) return;
     }
 
-    EdgeSide& side = sides_.emplace_back();
+    EdgeSide& side = batch_.sides.emplace_back();
     side.trace_id = span.trace_id.data();
     side.span_id = client ? span.span_id.data() : span.parent_span_id.data();
     side.facts.kind = static_cast<SpanKind>(span.kind);
@@ -103,9 +99,9 @@ class Session final : public ProcessorSession {
       side.action = EdgeSide::Action::kDrop;
       return;
     }
-    side.texts_begin = static_cast<uint32_t>(texts_.size());
-    side.action = reader_.Read(span, client, root, &texts_);
-    side.texts_size = static_cast<uint32_t>(texts_.size()) - side.texts_begin;
+    side.texts_begin = static_cast<uint32_t>(batch_.texts.size());
+    side.action = reader_.Read(span, client, root, &batch_.texts);
+    side.texts_size = static_cast<uint32_t>(batch_.texts.size()) - side.texts_begin;
     side.facts.latency_seconds = LatencySeconds(span);
     side.facts.time_nanos = client ? span.end_time_unix_nano : span.start_time_unix_nano;
     side.facts.failed = span.status_code == kStatusCodeError;
@@ -118,43 +114,28 @@ class Session final : public ProcessorSession {
 
   size_t PendingBytes() const override {
     // What a side becomes at most, an update or a side that waits, is counted with it.
-    return sides_.size() * (sizeof(EdgeSide) + sizeof(Update)) + 2 * texts_.size();
+    return batch_.sides.size() * (sizeof(EdgeSide) + sizeof(Update)) + 2 * batch_.texts.size();
   }
 
   ProcessorCounts Commit() override {
-    store_->Process(sides_, texts_, &matches_);
-    const std::string_view texts = texts_;
-    for (const EdgeMatch& match : matches_) {
-      const EdgeSide& side = sides_[match.side];
-      if (!recorder_.AddMatch(side, texts.substr(side.texts_begin, side.texts_size),
-                              match.half.get())) {
+    store_->Process(&batch_);
+    for (const EdgeSide& side : batch_.sides) {
+      if (side.complete && !recorder_.AddMatch(side, batch_.TextsOf(side))) {
         ++counts_.discarded[static_cast<size_t>(DiscardReason::kInvalidUtf8)];
       }
     }
     recorder_.Apply(registry_, store_->counters().get());
-    Forget();
+    batch_.Clear();
     return std::exchange(counts_, {});
   }
 
  private:
-  void Forget() {
-    sides_.clear();
-    texts_.clear();
-    matches_.clear();
-    if (sides_.capacity() > kMaxKeptSides) sides_.shrink_to_fit();
-    if (matches_.capacity() > kMaxKeptSides) matches_.shrink_to_fit();
-    if (texts_.capacity() > kMaxKeptTextBytes) texts_.shrink_to_fit();
-  }
-
   const Setup& setup_;
   Registry* const registry_;
   EdgeStore* const store_;
 
+  EdgeBatch batch_;
   ProcessorCounts counts_;
-  // The sides of the request in the order of its spans, and their texts.
-  std::vector<EdgeSide> sides_;
-  std::string texts_;
-  std::vector<EdgeMatch> matches_;
 
   bool has_service_ = false;
   EdgeSideReader reader_;

@@ -53,6 +53,8 @@ GeneratorOptions Options(uint64_t max_items) {
   options.processors.service_graphs_request = true;
   options.processors.service_graphs_latency = true;
   options.service_graphs.max_items = max_items;
+  // However fast the clock goes, no edge becomes stale.
+  options.stale_duration = int64_t{10'000} * 24 * 3600 * kNanosPerSecond;
   return options;
 }
 

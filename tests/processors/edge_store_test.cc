@@ -41,15 +41,14 @@ class Sides {
  public:
   Sides& Add(int trace, int span, SpanKind kind, Action action = Action::kPair,
              const std::string& texts = TextsOf("service")) {
-    EdgeSide side;
+    EdgeSide& side = batch_.sides.emplace_back();
     side.trace_id = ids_.emplace_back(IdOf('t', trace, kTraceIdSize)).data();
     side.span_id = ids_.emplace_back(IdOf('s', span, kSpanIdSize)).data();
     side.facts.kind = kind;
     side.action = action;
-    side.texts_begin = static_cast<uint32_t>(texts_.size());
+    side.texts_begin = static_cast<uint32_t>(batch_.texts.size());
     side.texts_size = static_cast<uint32_t>(texts.size());
-    texts_ += texts;
-    sides_.push_back(side);
+    batch_.texts += texts;
     return *this;
   }
   Sides& Client(int trace, int span, const std::string& texts = TextsOf("client")) {
@@ -59,24 +58,31 @@ class Sides {
     return Add(trace, span, kSpanKindServer, Action::kPair, texts);
   }
 
-  std::vector<EdgeMatch> Through(EdgeStore* store) const {
-    std::vector<EdgeMatch> matches;
-    store->Process(sides_, texts_, &matches);
-    return matches;
+  // Takes them through the store, once, and returns those with which an edge is complete.
+  struct Complete {
+    int position = 0;
+    HalfEdgePtr half;
+  };
+  std::vector<Complete> Through(EdgeStore* store) {
+    store->Process(&batch_);
+    std::vector<Complete> complete;
+    for (size_t i = 0; i < batch_.sides.size(); ++i) {
+      EdgeSide& side = batch_.sides[i];
+      if (side.complete) complete.push_back({static_cast<int>(i), std::move(side.half)});
+    }
+    return complete;
   }
 
  private:
   std::deque<std::string> ids_;
-  std::vector<EdgeSide> sides_;
-  std::string texts_;
+  EdgeBatch batch_;
 };
 
 // The sides' positions in the request; negative and less one for those without another half.
-std::vector<int> Positions(const std::vector<EdgeMatch>& matches) {
+std::vector<int> Positions(const std::vector<Sides::Complete>& sides) {
   std::vector<int> positions;
-  for (const EdgeMatch& match : matches) {
-    const int position = static_cast<int>(match.side);
-    positions.push_back(match.half == nullptr ? -1 - position : position);
+  for (const Sides::Complete& side : sides) {
+    positions.push_back(side.half == nullptr ? -1 - side.position : side.position);
   }
   return positions;
 }
@@ -115,7 +121,7 @@ TEST_P(EdgeStoreTest, ASideMeetsTheOtherOfTheSameTraceAndSpan) {
   EdgeStore& store = Store();
   EXPECT_THAT(Sides().Client(1, 1).Client(1, 2).Client(2, 1).Through(&store), IsEmpty());
   EXPECT_EQ(store.waiting(), 3);
-  const std::vector<EdgeMatch> matches = Sides().Server(2, 2).Server(1, 2).Through(&store);
+  const std::vector<Sides::Complete> matches = Sides().Server(2, 2).Server(1, 2).Through(&store);
   ASSERT_THAT(Positions(matches), ElementsAre(1));
   const HalfEdge& half = *matches[0].half;
   EXPECT_EQ(half.texts(), TextsOf("client"));
@@ -127,16 +133,16 @@ TEST_P(EdgeStoreTest, ASideMeetsTheOtherOfTheSameTraceAndSpan) {
 
 TEST_P(EdgeStoreTest, MatchesComeInTheOrderOfTheSidesThatCompleteThem) {
   EdgeStore& store = Store();
-  const std::vector<EdgeMatch> matches = Sides()
-                                             .Add(9, 0, kSpanKindServer, Action::kAlone)
-                                             .Client(1, 1)
-                                             .Server(2, 2)
-                                             .Add(9, 0, kSpanKindServer, Action::kAlone)
-                                             .Add(9, 0, kSpanKindServer, Action::kAlone)
-                                             .Client(2, 2)
-                                             .Add(3, 3, kSpanKindClient, Action::kWhole)
-                                             .Server(1, 1)
-                                             .Through(&store);
+  const std::vector<Sides::Complete> matches = Sides()
+                                                   .Add(9, 0, kSpanKindServer, Action::kAlone)
+                                                   .Client(1, 1)
+                                                   .Server(2, 2)
+                                                   .Add(9, 0, kSpanKindServer, Action::kAlone)
+                                                   .Add(9, 0, kSpanKindServer, Action::kAlone)
+                                                   .Client(2, 2)
+                                                   .Add(3, 3, kSpanKindClient, Action::kWhole)
+                                                   .Server(1, 1)
+                                                   .Through(&store);
   EXPECT_THAT(Positions(matches), ElementsAre(-1, -4, -5, 5, -7, 7));
   EXPECT_EQ(store.waiting(), 0);
 }
@@ -166,7 +172,7 @@ TEST_P(EdgeStoreTest, ARepeatedSideKeepsItsPlaceAndMergesItsTexts) {
   EdgeStore& other = Store();
   Sides().Client(1, 1, TextsOf("a", "peer")).Client(2, 2).Through(&other);
   Sides().Client(1, 1, TextsOf("a longer name", "")).Through(&other);
-  const std::vector<EdgeMatch> matches = Sides().Server(1, 1).Server(2, 2).Through(&other);
+  const std::vector<Sides::Complete> matches = Sides().Server(1, 1).Server(2, 2).Through(&other);
   ASSERT_THAT(Positions(matches), ElementsAre(0, 1));
   EXPECT_EQ(matches[0].half->texts(), TextsOf("a longer name", "peer"));
 }
@@ -287,7 +293,7 @@ TEST_P(EdgeStoreTest, ASideWithTooLongTextsIsRefusedUnlessItsOtherOneWaits) {
   // A repetition that would become too long leaves the earlier one as it is.
   Sides().Client(1, 3, huge).Through(&store);
   EXPECT_EQ(counters_->too_large, 2);
-  const std::vector<EdgeMatch> matches = Sides().Server(1, 3).Through(&store);
+  const std::vector<Sides::Complete> matches = Sides().Server(1, 3).Through(&store);
   ASSERT_EQ(matches.size(), 1);
   EXPECT_EQ(matches[0].half->texts(), TextsOf("client"));
 }

@@ -104,7 +104,8 @@ TEST_F(HostInfoTest, AResourceWithoutSpansIsNoHost) {
 
 TEST_F(HostInfoTest, ASpanOutsideTheTimeRangeIsEnough) {
   Start();
-  const AttributeValues resource = Attributes({{"host.id", "h"}}).Wanted(index_);
+  const Attributes resource_attributes = {{"host.id", "h"}};
+  const AttributeValues resource = resource_attributes.Wanted(index_);
   session_->StartRequest();
   session_->StartResource({&resource, {}});
   session_->SpanOutsideTimeRange();
@@ -114,7 +115,8 @@ TEST_F(HostInfoTest, ASpanOutsideTheTimeRangeIsEnough) {
 
 TEST_F(HostInfoTest, AResourceIsRegisteredOnceHoweverManySpansItHas) {
   Start();
-  const AttributeValues resource = Attributes({{"host.id", "h"}}).Wanted(index_);
+  const Attributes resource_attributes = {{"host.id", "h"}};
+  const AttributeValues resource = resource_attributes.Wanted(index_);
   session_->StartRequest();
   session_->StartResource({&resource, {}});
   const AttributeValues none;
@@ -133,7 +135,8 @@ TEST_F(HostInfoTest, AResourceIsRegisteredOnceHoweverManySpansItHas) {
 
 TEST_F(HostInfoTest, NothingCountsBeforeTheCommit) {
   Start();
-  const AttributeValues resource = Attributes({{"host.id", "h"}}).Wanted(index_);
+  const Attributes resource_attributes = {{"host.id", "h"}};
+  const AttributeValues resource = resource_attributes.Wanted(index_);
   session_->StartRequest();
   session_->StartResource({&resource, {}});
   session_->SpanOutsideTimeRange();

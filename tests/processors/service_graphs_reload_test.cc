@@ -165,7 +165,8 @@ TEST_F(ServiceGraphsReloadTest, ShorterValuesHoldForWhatWaitsAlready) {
 
 TEST_F(ServiceGraphsReloadTest, ARequestUnderWayMeetsWhatCameAfterTheReload) {
   Send({});
-  const AttributeValues app = Attributes({{"service.name", "app"}}).Wanted(*index_);
+  const Attributes app_attributes = {{"service.name", "app"}};
+  const AttributeValues app = app_attributes.Wanted(*index_);
   const AttributeValues none = Attributes().Wanted(*index_);
   const TestSpan client = ClientSpan(1, 1);
   session_->StartRequest();

@@ -405,7 +405,8 @@ TEST_F(ServiceGraphsTest, MultipliersThatAreTooLargeCountAsAbsentAndAreCounted) 
 
 TEST_F(ServiceGraphsTest, NothingCountsBeforeTheCommit) {
   Send({});
-  const AttributeValues resource = Attributes({{"service.name", "web"}}).Wanted(*index_);
+  const Attributes resource_attributes = {{"service.name", "web"}};
+  const AttributeValues resource = resource_attributes.Wanted(*index_);
   const AttributeValues none = Attributes().Wanted(*index_);
   const TestSpan root = RootSpan(1);
   const TestSpan client = ClientSpan(1, 1);
@@ -426,7 +427,8 @@ TEST_F(ServiceGraphsTest, NothingCountsBeforeTheCommit) {
 
 TEST_F(ServiceGraphsTest, ARequestMayBeCommittedInPartsWithinAResource) {
   Send({});
-  const AttributeValues resource = Attributes({{"service.name", "web"}}).Wanted(*index_);
+  const Attributes resource_attributes = {{"service.name", "web"}};
+  const AttributeValues resource = resource_attributes.Wanted(*index_);
   const AttributeValues none = Attributes().Wanted(*index_);
   const TestSpan root = RootSpan(1);
   session_->StartRequest();
