@@ -29,6 +29,9 @@ constexpr int64_t kDay = int64_t{86'400} * kNanosPerSecond;
 
 // More than a machine could keep, and far from overflow.
 constexpr uint64_t kMaxSeries = 1'000'000'000;
+constexpr uint64_t kMaxNativeBuckets = 1'000;
+// The buckets of the finest schema are that much wider than their neighbours.
+constexpr double kMinBucketFactor = 1.002;
 constexpr size_t kMaxTraceIdLabelName = 96;
 
 constexpr std::string_view kSpanMetrics = "span-metrics";
@@ -49,7 +52,7 @@ struct Unsupported {
   std::string_view name;
   std::string_view feature;
 };
-constexpr std::array<Unsupported, 11> kUnsupportedKeys = {{
+constexpr std::array<Unsupported, 9> kUnsupportedKeys = {{
     {"otlp.http", "OTLP over HTTP"},
     {"tenancy", "tenants"},
     {"tenants", "tenants"},
@@ -58,8 +61,6 @@ constexpr std::array<Unsupported, 11> kUnsupportedKeys = {{
     {"generator.host_info", "host info"},
     {"generator.max_cardinality_per_label", "limit of values per label"},
     {"generator.span_name_sanitization", "grouping of span names"},
-    {"generator.generate_native_histograms", "native histograms"},
-    {"generator.native_histogram_*", "native histograms"},
     {"generator.collection_interval", "remote write"},
 }};
 constexpr std::array<Unsupported, 2> kUnsupportedProcessors = {{
@@ -303,6 +304,17 @@ ConfigKeys<Options> AllConfigKeys() {
                   CheckTraceIdLabelName),
       Key::Number(gen + "max_span_multiplier", FIELD(generator.max_span_multiplier), 1),
       Key::Bool(gen + "disable_collection", FIELD(generator.disable_collection)),
+      Key::Enum<HistogramKind>(gen + "generate_native_histograms",
+                               FIELD(generator.generate_native_histograms),
+                               {{"classic", HistogramKind::kClassic},
+                                {"native", HistogramKind::kNative},
+                                {"both", HistogramKind::kBoth}}),
+      Key::Number(gen + "native_histogram_bucket_factor",
+                  FIELD(generator.native_histogram_bucket_factor), kMinBucketFactor),
+      Key::Integer(gen + "native_histogram_max_bucket_number",
+                   FIELD(generator.native_histogram_max_bucket_number), 1, kMaxNativeBuckets),
+      Key::Duration(gen + "native_histogram_min_reset_duration",
+                    FIELD(generator.native_histogram_min_reset_duration), 0, 30 * kDay),
       Key::StringTable(gen + "external_labels", FIELD(generator.external_labels), CheckLabelName),
 
       Key::Make(sm + "histogram_buckets", FIELD(generator.span_metrics.histogram_buckets),
