@@ -32,7 +32,9 @@ struct NativeExemplars::Block {
     // last place do not matter, because it is found before.
     constexpr uint64_t kOnes = 0x1111'1111'1111'1111;
     const uint64_t differs = order ^ place * kOnes;
-    const int at = std::countr_zero((differs - kOnes) & ~differs & 8 * kOnes) / 4 * 4;
+    const auto found =
+        static_cast<unsigned>(std::countr_zero((differs - kOnes) & ~differs & 8 * kOnes));
+    const unsigned at = found & 60;  // its lowest bit
     const uint64_t older = order & ((uint64_t{1} << at) - 1);
     const uint64_t newer = order >> at >> 4 << at;
     order = older | newer | static_cast<uint64_t>(place) << 4 * (size - 1U);
