@@ -183,6 +183,14 @@ unpack_prometheus() {
   done
 }
 
+# Puts prometheus3, a Prometheus that is newer than Debian 12's, into build/tools/bin: tests compare
+# with it what that one does not know.
+unpack_prometheus3() {
+  "${source_dir}/packaging/fetch-prometheus3.sh" "${tools_dir}/prometheus3"
+  mkdir -p "${tools_dir}/bin"
+  ln -sfn ../prometheus3/usr/bin/prometheus "${tools_dir}/bin/prometheus3"
+}
+
 main() {
   local list=no
   if [[ "${1:-}" == --list ]]; then
@@ -207,6 +215,7 @@ ${packages}"
   for group in "$@"; do
     if [[ "${group}" == test || "${group}" == lint ]]; then
       unpack_prometheus
+      unpack_prometheus3
       break
     fi
   done

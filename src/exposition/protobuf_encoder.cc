@@ -161,7 +161,10 @@ bool HasFloatCounts(const HistogramPoint& point) {
 // The buckets' indices: runs of consecutive ones, each with its distance from the one before.
 char* PutSpans(std::span<const NativeBucket> buckets, char* out) {
   // A span of nothing tells readers that a histogram without buckets is a native one.
-  if (buckets.empty()) return PutBytes(kHistogramSpan, {}, out);
+  if (buckets.empty()) {
+    *out++ = kHistogramSpan;
+    return PutVarint(0, out);
+  }
   int64_t next = 0;
   for (size_t begin = 0; begin < buckets.size();) {
     size_t end = begin + 1;

@@ -105,6 +105,7 @@ SeriesLayout::SeriesLayout(const std::vector<FamilyMetric>* family_metrics, cons
           take(sizeof(NativeHistogram) + (metric.IsClassic() ? 0 : sizeof(NativeExemplars)));
       metric.series += 1;
       native_mask_ |= static_cast<uint8_t>(1U << i);
+      if (!metric.IsClassic()) native_only_mask_ |= static_cast<uint8_t>(1U << i);
     }
   }
   // Rarely written, so behind everything else.
@@ -167,6 +168,11 @@ NativeHistogram* SeriesLayout::native(size_t i, Series* series) const {
 NativeExemplars* SeriesLayout::native_exemplars(size_t i, Series* series) const {
   return reinterpret_cast<NativeExemplars*>(
       series->at(metrics[i].native_offset + sizeof(NativeHistogram)));
+}
+
+const NativeExemplars& SeriesLayout::native_exemplars(size_t i, const Series& series) const {
+  return *reinterpret_cast<const NativeExemplars*>(
+      series.at(metrics[i].native_offset + sizeof(NativeHistogram)));
 }
 
 uint32_t SeriesLayout::Apply(const Update& update, int64_t now_nanos, Series* series) const {
@@ -294,6 +300,13 @@ void SeriesLayout::PrefetchExemplars(const Series& series) const {
     __builtin_prefetch(series.exemplars_, 1);
     __builtin_prefetch(series.exemplars_ + 2, 1);
   }
+  if (native_only_mask_ != 0) PrefetchNativeExemplars(series);
+}
+
+void SeriesLayout::PrefetchNativeExemplars(const Series& series) const {
+  for (size_t i = 0; i < metrics.size(); ++i) {
+    if ((native_only_mask_ >> i & 1) != 0) native_exemplars(i, series).Prefetch();
+  }
 }
 
 void SeriesLayout::ApplyExemplars(const Update& update, int64_t wall_ms, Series* series) const {
@@ -353,9 +366,7 @@ const NativeHistogram& SeriesLayout::Native(const Series& series, size_t metric)
 void SeriesLayout::CopyExemplars(const Series& series, size_t metric,
                                  std::vector<Exemplar>* exemplars) const {
   if (!metrics[metric].IsClassic()) {
-    reinterpret_cast<const NativeExemplars*>(
-        series.at(metrics[metric].native_offset + sizeof(NativeHistogram)))
-        ->Copy(exemplars);
+    native_exemplars(metric, series).Copy(exemplars);
     return;
   }
   if (series.exemplar_count_ == 0) return;

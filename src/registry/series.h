@@ -138,13 +138,16 @@ struct SeriesLayout {
   void StartOver(size_t i, Series* series) const;
   NativeHistogram* native(size_t i, Series* series) const;
   NativeExemplars* native_exemplars(size_t i, Series* series) const;
+  const NativeExemplars& native_exemplars(size_t i, const Series& series) const;
+  void PrefetchNativeExemplars(const Series& series) const;
   int64_t NowMs() const;
   void StoreCreated(size_t i, int64_t created_ms, Series* series) const;
 
   const Clock* clock_;
-  // Bit i: metric i has a created time, or a native histogram.
+  // Bit i: metric i has a created time; a native histogram; nothing but a native histogram.
   uint8_t created_mask_ = 0;
   uint8_t native_mask_ = 0;
+  uint8_t native_only_mask_ = 0;
 };
 
 }  // namespace spanmeter

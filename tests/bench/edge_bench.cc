@@ -54,7 +54,7 @@ class Tenant final : public SpanVisitor {
   Tenant(const GeneratorOptions& options, const Clock* clock, Processors processors)
       : registry_(options, clock) {
     if (processors != kServiceGraphs) {
-      processors_.push_back(NewSpanMetrics(options, &index_, &registry_));
+      processors_.push_back(NewSpanMetrics(options, &index_, &registry_, clock, nullptr));
     }
     if (processors != kSpanMetrics) {
       processors_.push_back(NewServiceGraphs(options, &index_, &registry_, clock, nullptr));

@@ -15,7 +15,7 @@ namespace {
 
 constexpr int64_t kBatch = 512;
 
-FamilyOptions SpanMetricsFamily() {
+FamilyOptions SpanMetricsFamily(HistogramKind kind = HistogramKind::kClassic) {
   static constexpr std::string_view kKinds[] = {"SPAN_KIND_UNSPECIFIED", "SPAN_KIND_INTERNAL",
                                                 "SPAN_KIND_SERVER"};
   static constexpr std::string_view kStatuses[] = {"STATUS_CODE_UNSET", "STATUS_CODE_OK"};
@@ -26,6 +26,10 @@ FamilyOptions SpanMetricsFamily() {
       {"latency", "Latency.", MetricType::kHistogram, SpanMetricsOptions().histogram_buckets},
       {"calls_total", "Calls.", MetricType::kCounter, {}},
       {"size_total", "Size.", MetricType::kCounter, {}}};
+  FamilyMetric& latency = family.metrics[0];
+  latency.classic = kind != HistogramKind::kNative;
+  if (!latency.classic) latency.bounds.clear();
+  if (kind != HistogramKind::kClassic) latency.native.emplace();
   return family;
 }
 
@@ -57,8 +61,9 @@ std::vector<UpdateBatch> MakeBatches(FamilyId family, int64_t label_sets, int64_
 
 class Filled {
  public:
-  explicit Filled(int64_t label_sets) : registry(GeneratorOptions(), &clock) {
-    family = registry.AddFamily(SpanMetricsFamily());
+  explicit Filled(int64_t label_sets, HistogramKind kind = HistogramKind::kClassic)
+      : registry(GeneratorOptions(), &clock) {
+    family = registry.AddFamily(SpanMetricsFamily(kind));
     Fill(label_sets, 0.01);
   }
 
@@ -105,6 +110,33 @@ BENCHMARK(BM_Update)
     ->ThreadRange(1, 2)
     ->UseRealTime();
 
+const char* const kKindNames[] = {"classic", "native", "both"};
+
+// The same with each kind of histogram: latencies spread over 10 native buckets, or, log-normally
+// as those of real services are, over some 30.
+void BM_UpdateHistogram(benchmark::State& state) {
+  constexpr int64_t kLabelSets = 5000;
+  state.SetLabel(kKindNames[state.range(0)]);
+  Filled filled(kLabelSets, static_cast<HistogramKind>(state.range(0)));
+  std::vector<UpdateBatch> batches = MakeBatches(filled.family, kLabelSets, 64);
+  if (state.range(1) != 0) {
+    std::mt19937 random(2);
+    std::lognormal_distribution<double> latency(-3, 0.7);
+    for (UpdateBatch& batch : batches) {
+      UpdateBatch spread;
+      for (int64_t i = 0; i < kBatch; ++i) {
+        AddSpan(filled.family, static_cast<int64_t>(random() % kLabelSets), latency(random),
+                &spread);
+      }
+      batch = std::move(spread);
+    }
+  }
+  size_t next = 0;
+  for (auto _ : state) filled.registry.Apply(&batches[next++ % batches.size()]);
+  state.SetItemsProcessed(state.iterations() * kBatch);
+}
+BENCHMARK(BM_UpdateHistogram)->ArgNames({"kind", "spread"})->ArgsProduct({{0, 1, 2}, {0, 1}});
+
 // Reads everything and looks at nothing: what a visit costs without a format.
 class NullSink final : public SampleSink {
  public:
@@ -120,21 +152,27 @@ class NullSink final : public SampleSink {
 };
 
 void BM_Visit(benchmark::State& state) {
-  Filled filled(state.range(0));
+  state.SetLabel(kKindNames[state.range(1)]);
+  Filled filled(state.range(0), static_cast<HistogramKind>(state.range(1)));
   NullSink sink;
   for (auto _ : state) filled.registry.Visit(&sink);
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
-BENCHMARK(BM_Visit)->ArgName("label_sets")->Arg(50'000)->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_Visit)
+    ->ArgNames({"label_sets", "kind"})
+    ->ArgsProduct({{50'000}, {0, 1, 2}})
+    ->Unit(benchmark::kMillisecond);
 
 // Not a time: bytes of heap per label set, right after its birth (one exemplar) and when all of its
-// buckets have seen an exemplar.
+// classic buckets have seen an exemplar; a native histogram then has 16 buckets and, if it is
+// alone, 10 exemplars.
 void BM_Memory(benchmark::State& state) {
   const auto in_use = [] { return static_cast<double>(mallinfo2().uordblks + mallinfo2().hblkhd); };
   const int64_t label_sets = state.range(0);
+  state.SetLabel(kKindNames[state.range(1)]);
   for (auto _ : state) {
     const double before = in_use();
-    Filled filled(label_sets);
+    Filled filled(label_sets, static_cast<HistogramKind>(state.range(1)));
     state.counters["bytes_at_birth"] = (in_use() - before) / static_cast<double>(label_sets);
     filled.Fill(label_sets, 0);
     for (const double bound : SpanMetricsOptions().histogram_buckets) {
@@ -144,7 +182,11 @@ void BM_Memory(benchmark::State& state) {
         (in_use() - before) / static_cast<double>(label_sets);
   }
 }
-BENCHMARK(BM_Memory)->ArgName("label_sets")->Arg(200'000)->Iterations(1)->Unit(benchmark::kSecond);
+BENCHMARK(BM_Memory)
+    ->ArgNames({"label_sets", "kind"})
+    ->ArgsProduct({{200'000}, {0, 1, 2}})
+    ->Iterations(1)
+    ->Unit(benchmark::kSecond);
 
 }  // namespace
 }  // namespace spanmeter

@@ -168,9 +168,15 @@ def _number(number, value):
     return _varint_bytes(number << 3 | VARINT) + _varint_bytes(value)
 
 
+def _any_value(value):
+    if isinstance(value, float):
+        return struct.pack("<Bd", 4 << 3 | FIXED64, value)
+    return _field(1, value.encode())
+
+
 def _attributes(number, attributes):
     return b"".join(
-        _field(number, _field(1, key.encode()) + _field(2, _field(1, value.encode())))
+        _field(number, _field(1, key.encode()) + _field(2, _any_value(value)))
         for key, value in attributes.items())
 
 

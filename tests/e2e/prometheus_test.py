@@ -1,93 +1,15 @@
 """Debian's Prometheus scrapes the real spanmeter; its query API returns the right values."""
 
 import json
-import re
-import shutil
-import subprocess
-import tempfile
 import time
 import unittest
-import urllib.parse
-import urllib.request
 
 import harness
 import loadgen
 import otlp_wire
+from prometheus_server import Prometheus
 
 TRACE_ID = bytes.fromhex("000102030405060708090a0b0c0d0e0f")
-
-CONFIG = """
-global:
-  scrape_interval: 1s
-  scrape_timeout: 1s
-scrape_configs:
-  - job_name: spanmeter
-    honor_labels: true
-    static_configs:
-      - targets: ["{target}"]
-"""
-
-
-class Prometheus:
-    """A running Prometheus that scrapes `server` every second."""
-
-    def __init__(self, server, features):
-        self.directory = tempfile.mkdtemp(prefix="spanmeter-prometheus-")
-        config = f"{self.directory}/prometheus.yml"
-        with open(config, "w", encoding="utf-8") as file:
-            file.write(CONFIG.format(target=server.http_address))
-        self._log = f"{self.directory}/log"
-        with open(self._log, "wb") as log:
-            self.process = subprocess.Popen(
-                ["prometheus", f"--config.file={config}",
-                 f"--storage.tsdb.path={self.directory}/data",
-                 "--web.listen-address=127.0.0.1:0", f"--enable-feature={','.join(features)}"],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
-        self.address = None
-
-    def __enter__(self):
-        self.address = harness.wait_until(self._listening, "Prometheus to listen")
-        harness.wait_until(self._ready, "Prometheus to be ready")
-        return self
-
-    def __exit__(self, exception_type, exception, traceback):
-        self.process.kill()
-        self.process.wait()
-        shutil.rmtree(self.directory, ignore_errors=True)
-
-    def _log_text(self):
-        with open(self._log, encoding="utf-8", errors="replace") as file:
-            return file.read()
-
-    def _listening(self):
-        if self.process.poll() is not None:
-            raise AssertionError(f"Prometheus has ended:\n{self._log_text()}")
-        match = re.search(r'msg="Listening on" address=(\S+)', self._log_text())
-        return match and match.group(1)
-
-    def _ready(self):
-        try:
-            with urllib.request.urlopen(f"http://{self.address}/-/ready", timeout=10) as response:
-                return response.status == 200
-        except OSError:
-            return False
-
-    def api(self, path, **parameters):
-        url = f"http://{self.address}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
-        with urllib.request.urlopen(url, timeout=30) as response:
-            return json.load(response)["data"]
-
-    def value(self, query):
-        """The only value of an instant query, None when there is none."""
-        result = self.api("query", query=query)["result"]
-        if len(result) > 1:
-            raise AssertionError(f"{query} has {len(result)} results")
-        return float(result[0]["value"][1]) if result else None
-
-    def target(self):
-        targets = self.api("targets")["activeTargets"]
-        return targets[0]
-
 
 class PrometheusTest(unittest.TestCase):
 

@@ -44,14 +44,14 @@ class Natural {
 };
 
 // Whether (numerator / 2^53)^(2^8) < 2^i. Equality cannot be: only whole powers of 2 are rational.
-bool IsBelowBound(uint64_t numerator, int i) {
+bool IsBelowBound(uint64_t numerator, size_t i) {
   Natural power(numerator);
   for (int n = 0; n < 8; ++n) power.Square();
-  return power.Bits() <= static_cast<size_t>(53 * 256 + i);
+  return power.Bits() <= size_t{53} * 256 + i;
 }
 
 // The double that is nearest to 2^(i/256), i from 0 to 255: exact, by bisection over its 52 bits.
-double NearestBound(int i) {
+double NearestBound(size_t i) {
   if (i == 0) return 1;
   // The largest double below, as a multiple of 2^-52.
   uint64_t low = uint64_t{1} << 52;
@@ -67,13 +67,13 @@ double NearestBound(int i) {
 
 TEST(NativeBuckets, BoundsAreInclusiveToTheLastBitInEverySchema) {
   std::vector<double> bounds;
-  for (int i = 0; i < 256; ++i) bounds.push_back(NearestBound(i));
+  for (size_t i = 0; i < 256; ++i) bounds.push_back(NearestBound(i));
   for (int32_t schema = 0; schema <= kMaxNativeSchema; ++schema) {
     const int32_t per_octave = 1 << schema;
     for (const int32_t octave : {-127, -40, -10, -1, 0, 1, 9, 1022}) {
       for (int32_t i = 0; i < per_octave; ++i) {
-        const double bound =
-            std::ldexp(bounds[static_cast<size_t>(i * (256 / per_octave))], octave);
+        const size_t position = static_cast<size_t>(i) << (kMaxNativeSchema - schema);
+        const double bound = std::ldexp(bounds[position], octave);
         const int32_t index = octave * per_octave + i;
         ASSERT_EQ(NativeBucketIndex(bound, schema), index) << schema << " " << bound;
         ASSERT_EQ(NativeBucketIndex(std::nextafter(bound, 1e308), schema), index + 1) << bound;

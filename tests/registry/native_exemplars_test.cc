@@ -1,5 +1,8 @@
 #include "registry/native_exemplars.h"
 
+#include <algorithm>
+#include <cmath>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -62,6 +65,25 @@ TEST_F(NativeExemplarsTest, TheOldestOfTenMakesRoomForAnotherBucket) {
   Set(2);
   Set(2048);
   EXPECT_THAT(Values(), ElementsAre(8, 16, 32, 64, 128, 256, 512, 1024, 2, 2048));
+}
+
+// Against a list, the oldest first.
+TEST_F(NativeExemplarsTest, AgreesWithAListForRandomBuckets) {
+  std::mt19937 random(99);
+  std::vector<double> list;
+  for (int step = 0; step < 20'000; ++step) {
+    // More buckets at some times than at others.
+    const double value = std::ldexp(1, static_cast<int>(random() % (3 + step / 1000)));
+    const auto same = std::find(list.begin(), list.end(), value);
+    if (same != list.end()) {
+      list.erase(same);
+    } else if (list.size() == NativeExemplars::kMost) {
+      list.erase(list.begin());
+    }
+    list.push_back(value);
+    Set(value);
+    ASSERT_EQ(Values(), list) << "step " << step;
+  }
 }
 
 TEST_F(NativeExemplarsTest, CanBeFilledAgainAfterTheyWereCleared) {

@@ -18,7 +18,6 @@ namespace spanmeter {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 using ::testing::Pair;
 
 using Buckets = std::vector<std::pair<int32_t, double>>;
