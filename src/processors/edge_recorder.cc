@@ -73,11 +73,17 @@ EdgeRecorder::EdgeRecorder(const EdgeLabels* labels, const EdgeFamily* family)
     : labels_(*labels),
       family_(*family),
       client_texts_(kFirstAttributeField + labels->attributes().size()),
-      server_texts_(client_texts_.size()) {}
+      server_texts_(client_texts_.size()) {
+  edge_.names.client_attributes = std::span(client_texts_).subspan(kFirstAttributeField);
+  edge_.names.server_attributes = std::span(server_texts_).subspan(kFirstAttributeField);
+}
 
 void EdgeRecorder::StartEdge() {
   std::fill(client_texts_.begin(), client_texts_.end(), std::string_view());
   std::fill(server_texts_.begin(), server_texts_.end(), std::string_view());
+  edge_.names.type = EdgeType::kCall;
+  edge_.names.virtual_node = {};
+  edge_.messaging_seconds = 0;
 }
 
 bool EdgeRecorder::AddMatch(const EdgeSide& side, std::string_view texts) {
@@ -88,24 +94,24 @@ bool EdgeRecorder::AddMatch(const EdgeSide& side, std::string_view texts) {
   // The side that was not seen gets what is known of the other one.
   const EdgeFacts* client_facts = &side.facts;
   const EdgeFacts* server_facts = &side.facts;
-  Edge edge;
-  edge.trace_id = side.trace_id;
-  edge.failed = side.facts.failed;
+  bool failed = side.facts.failed;
   double multiplier = side.facts.multiplier;
   if (half != nullptr) {
     // Behind the side's own texts, should it be an earlier one of the same side.
     FillEdgeTexts(half->texts(), half->facts.client() ? client_texts_ : server_texts_);
-    edge.failed = edge.failed || half->facts.failed;
+    failed = failed || half->facts.failed;
     if (multiplier == 0) multiplier = half->facts.multiplier;
     if (side.action == EdgeSide::Action::kPair) {
       (client ? server_facts : client_facts) = &half->facts;
     }
   }
-  if (multiplier != 0) edge.weight = multiplier;
-  edge.client_seconds = client_facts->latency_seconds;
-  edge.server_seconds = server_facts->latency_seconds;
+  edge_.trace_id = side.trace_id;
+  edge_.failed = failed;
+  edge_.weight = multiplier == 0 ? 1 : multiplier;
+  edge_.client_seconds = client_facts->latency_seconds;
+  edge_.server_seconds = server_facts->latency_seconds;
 
-  EdgeNames& names = edge.names;
+  EdgeNames& names = edge_.names;
   names.client = client_texts_[kServiceField];
   names.server = server_texts_[kServiceField];
   if (side.action == EdgeSide::Action::kWhole) {
@@ -117,9 +123,9 @@ bool EdgeRecorder::AddMatch(const EdgeSide& side, std::string_view texts) {
     names.virtual_node = kClientNode;
   } else if (IsMessaging(client_facts->kind) || IsMessaging(server_facts->kind)) {
     names.type = EdgeType::kMessagingSystem;
-    edge.messaging_seconds = SecondsBetween(client_facts->time_nanos, server_facts->time_nanos);
+    edge_.messaging_seconds = SecondsBetween(client_facts->time_nanos, server_facts->time_nanos);
   }
-  return Add(&edge);
+  return Add();
 }
 
 bool EdgeRecorder::NamesVirtualServer(const HalfEdge& half) {
@@ -132,50 +138,43 @@ bool EdgeRecorder::NamesVirtualServer(const HalfEdge& half) {
 bool EdgeRecorder::AddVirtual(const HalfEdge& half) {
   StartEdge();
   FillEdgeTexts(half.texts(), client_texts_);
-  Edge edge;
-  edge.names.type = EdgeType::kVirtualNode;
-  edge.names.client = client_texts_[kServiceField];
-  edge.names.server = client_texts_[kPeerField];
-  edge.names.virtual_node = kServerNode;
-  edge.trace_id = half.key.trace_id();
-  edge.client_seconds = half.facts.latency_seconds;
-  edge.server_seconds = half.facts.latency_seconds;
-  edge.failed = half.facts.failed;
-  if (half.facts.multiplier != 0) edge.weight = half.facts.multiplier;
-  return Add(&edge);
+  edge_.names.type = EdgeType::kVirtualNode;
+  edge_.names.client = client_texts_[kServiceField];
+  edge_.names.server = client_texts_[kPeerField];
+  edge_.names.virtual_node = kServerNode;
+  edge_.trace_id = half.key.trace_id();
+  edge_.failed = half.facts.failed;
+  edge_.weight = half.facts.multiplier == 0 ? 1 : half.facts.multiplier;
+  edge_.client_seconds = half.facts.latency_seconds;
+  edge_.server_seconds = half.facts.latency_seconds;
+  return Add();
 }
 
-bool EdgeRecorder::Add(Edge* edge) {
-  edge->names.client_attributes = std::span(client_texts_).subspan(kFirstAttributeField);
-  edge->names.server_attributes = std::span(server_texts_).subspan(kFirstAttributeField);
+bool EdgeRecorder::Add() {
   batch_.BeginKey();
-  if (!labels_.AppendKey(edge->names, &batch_)) return false;
+  if (!labels_.AppendKey(edge_.names, &batch_)) return false;
 
   Update& update = batch_.Add(family_.id);
-  update.weight = edge->weight;
-  update.trace_id = edge->trace_id;
+  update.weight = edge_.weight;
+  update.trace_id = edge_.trace_id;
   const auto set = [&update](const std::optional<uint8_t>& metric, double value) {
     if (!metric) return;
     update.metrics |= static_cast<uint8_t>(1U << *metric);
     update.values[*metric] = value;
   };
-  set(family_.server_seconds, edge->server_seconds);
-  set(family_.client_seconds, edge->client_seconds);
-  set(family_.requests, edge->weight);
-  if (edge->failed) set(family_.failed, edge->weight);
-  if (edge->messaging_seconds > 0) set(family_.messaging_seconds, edge->messaging_seconds);
+  set(family_.server_seconds, edge_.server_seconds);
+  set(family_.client_seconds, edge_.client_seconds);
+  set(family_.requests, edge_.weight);
+  if (edge_.failed) set(family_.failed, edge_.weight);
+  if (edge_.messaging_seconds > 0) set(family_.messaging_seconds, edge_.messaging_seconds);
   set(family_.connection_info, 1);
-  ++edges_[static_cast<size_t>(edge->names.type)];
+  ++edges_[static_cast<size_t>(edge_.names.type)];
   return true;
 }
 
 void EdgeRecorder::Apply(Registry* registry, EdgeCounters* counters) {
   registry->Apply(&batch_);
   for (size_t i = 0; i < kEdgeTypes; ++i) AddTo(&counters->edges[i], edges_[i]);
-  Clear();
-}
-
-void EdgeRecorder::Clear() {
   batch_.Clear();
   edges_ = {};
 }

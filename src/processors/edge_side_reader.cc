@@ -106,7 +106,7 @@ std::string_view EdgeSideReader::DatabaseName(const SpanView& span) {
       name_ += ':';
       name_ += port;
     }
-    return Cut(name_);
+    return name_;
   }
   return {};
 }

@@ -133,7 +133,6 @@ void EdgeStore::Process(EdgeBatch* batch) {
   if (request.halves.TryTake(&halves_, halves, bytes) && request.marks.TryTake(&marks_, marks, 0)) {
     ProcessGrouped(&request);
   } else {
-    request.halves.GiveBack(&halves_);
     ProcessInOrder(&request);
   }
   request.halves.GiveBack(&halves_);

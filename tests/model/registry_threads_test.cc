@@ -27,7 +27,13 @@ FamilyOptions Family() {
   FamilyOptions family;
   family.labels = {{"a", {}}};
   family.metrics = {{"latency", "", MetricType::kHistogram, {0.5, 1}},
-                    {"calls_total", "", MetricType::kCounter, {}}};
+                    {"calls_total", "", MetricType::kCounter, {}},
+                    {"native", "", MetricType::kHistogram, {}}};
+  // Both kinds first, so that they are presented on the way, native only among what is noted. Their
+  // buckets have to become wider.
+  family.metrics[0].native = NativeHistogramOptions{.schema = 3, .max_buckets = 2};
+  family.metrics[2].native = family.metrics[0].native;
+  family.metrics[2].classic = false;
   return family;
 }
 
@@ -44,8 +50,9 @@ std::map<std::string, double> Write(Registry* registry, FamilyId family, unsigne
       batch.BeginKey();
       batch.AppendText(key);
       Update& update = batch.Add(family);
-      update.metrics = 3;
-      update.values = {static_cast<double>(random() % 3) / 2, 1};
+      update.metrics = 7;
+      const double latency = static_cast<double>(random() % 5) / 2;
+      update.values = {latency, 1, latency};
       update.trace_id = kTraceId;
       written["a=\"" + key + "\""] += 1;
     }
@@ -62,6 +69,14 @@ void ExpectConsistent(const CollectingSink& sink) {
     ASSERT_TRUE(calls.contains(labels)) << labels;
     ASSERT_EQ(calls.at(labels).value, latency.count()) << labels;
     ASSERT_LE(latency.cumulative[0], latency.cumulative[1]);
+    const CollectedSeries* native = sink.Find("native", labels);
+    ASSERT_NE(native, nullptr) << labels;
+    for (const CollectedNative& histogram : {*latency.native, *native->native}) {
+      double count = histogram.zero_count;
+      for (const auto& [index, n] : histogram.buckets) count += n;
+      ASSERT_EQ(count, latency.count()) << labels;
+    }
+    ASSERT_EQ(native->native->buckets, latency.native->buckets) << labels;
   }
 }
 
@@ -121,7 +136,7 @@ TEST(RegistryThreadsTest, EveryUpdateIsCountedOnce) {
 TEST(RegistryThreadsTest, AtTheLimitEverythingIsCountedSomewhereOnce) {
   FakeClock clock;
   GeneratorOptions options;
-  constexpr uint64_t kSeriesPerSet = 6;
+  constexpr uint64_t kSeriesPerSet = 3 + 2 + 1 + 1 + 1;
   options.max_active_series = 50 * kSeriesPerSet;
   Registry registry(options, &clock);
   const FamilyId family = registry.AddFamily(Family());

@@ -155,16 +155,29 @@ TEST_F(ServiceGraphsLabelsTest, NamesOfDimensionsAreCutAndOursAreNot) {
                           R"(client="app",enviro="first",server="api")"));
 }
 
+TEST_F(ServiceGraphsLabelsTest, ExternalLabelsReplaceDimensionsBeforeTheyAreCut) {
+  options_.max_label_name_length = 6;
+  options_.external_labels = {{"environment", "x"}, {"server_id", "y"}};
+  dimensions() = {"environment"};
+  EXPECT_THAT(LabelsOf({{"environment", "c"}}, {}),
+              ElementsAre(R"(client="app",environment="x",server="api",server_id="y")"));
+}
+
 TEST_F(ServiceGraphsLabelsTest, ValuesAreCutBetweenCharacters) {
   options_.max_label_value_length = 4;
   dimensions() = {"env"};
-  Send({Service("application", {ClientSpan(1, 1, {{"env", "abcä"}}),
-                                ClientSpan(1, 2, {{"peer.service", "stripe"}}),
-                                ClientSpan(1, 3, {{"db.name", "orders"}})}),
+  Send({Service(
+            "application",
+            {ClientSpan(1, 1, {{"env", "abcä"}}), ClientSpan(1, 2, {{"peer.service", "stripe"}}),
+             ClientSpan(1, 3, {{"db.name", "orders"}}),
+             ClientSpan(
+                 1, 4,
+                 {{"db.name", "n"}, {"network.peer.address", "ip"}, {"network.peer.port", "80"}})}),
         Service("backend", {ServerSpan(1, 1), RootSpan(1)})});
   Pass(kWait);
   EXPECT_THAT(Labels(),
-              ElementsAre(R"(client="appl",connection_type="database",server="orde")",
+              ElementsAre(R"(client="appl",connection_type="database",server="ip:8")",
+                          R"(client="appl",connection_type="database",server="orde")",
                           R"(client="appl",connection_type="virtual_node",server="stri")",
                           R"(client="appl",env="abc",server="back")",
                           R"(client="user",connection_type="virtual_node",server="back")"));

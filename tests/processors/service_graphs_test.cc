@@ -473,5 +473,33 @@ TEST_F(ServiceGraphsTest, EdgesReachTheLimitsInTheOrderOfTheirCompletion) {
                   Pair(R"(metric_overflow="true")", 1)));
 }
 
+TEST_F(ServiceGraphsTest, FailuresAndMessagesJoinAnAdmittedEdgeEvenPastTheLimit) {
+  options_.service_graphs.enable_messaging_system_latency_histogram = true;
+  // A counter and two histograms of 9 buckets, 11 series each.
+  options_.max_active_series = 23;
+  const auto producer = OfKind(ClientSpan(1, 1), kSpanKindProducer);
+  TestSpan consumer = ServerSpan(1, 1);
+  Send({Service("app", {producer}), Service("api", {consumer})});
+  const char* const labels = R"(client="app",connection_type="messaging_system",server="api")";
+  EXPECT_THAT(Edges(), ElementsAre(Pair(labels, 1)));
+  EXPECT_THAT(ValuesOf(kMessagingSeconds), IsEmpty());
+  consumer.start_nanos = producer.end_nanos + 1'000'000'000;
+  Send({Service("app", {Failed(producer)}), Service("api", {consumer})});
+  EXPECT_THAT(Edges(), ElementsAre(Pair(labels, 2)));
+  EXPECT_THAT(ValuesOf(kFailedEdges), ElementsAre(Pair(labels, 1)));
+  EXPECT_THAT(ValuesOf(kMessagingSeconds), ElementsAre(Pair(labels, 1)));
+  EXPECT_EQ(registry_->GetStats().active_series, 23 + 1 + 11);
+}
+
+TEST_F(ServiceGraphsTest, ConnectionInfoDoesNotOverflow) {
+  options_.processors.service_graphs_latency = false;
+  options_.processors.service_graphs_connection_info = true;
+  options_.max_active_series = 2;
+  Send({Service("app", {RootSpan(1)}), Service("api", {RootSpan(1)})});
+  const char* const labels = R"(client="user",connection_type="virtual_node",server="app")";
+  EXPECT_THAT(Edges(), ElementsAre(Pair(labels, 1), Pair(R"(metric_overflow="true")", 1)));
+  EXPECT_THAT(ValuesOf(kConnectionInfo), ElementsAre(Pair(labels, 1)));
+}
+
 }  // namespace
 }  // namespace spanmeter::testing

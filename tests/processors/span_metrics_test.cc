@@ -561,6 +561,26 @@ TEST_F(SpanMetricsTest, TheNewestTraceOfABucketIsItsExemplar) {
   EXPECT_EQ(exemplars[0].timestamp_ms, clock_.WallNanos() / kNanosPerMilli);
 }
 
+TEST_F(SpanMetricsTest, LatencyIsANativeHistogramWhenAskedFor) {
+  SwitchIntrinsicsOff();
+  options_.generate_native_histograms = HistogramKind::kNative;
+  options_.span_metrics.span_multiplier_key = "rate";
+  TestSpan span;
+  span.end_nanos = span.start_nanos + 250'000'000;
+  span.attributes.Add("rate", AnyValue::Double(0.4));
+  TestSpan empty;
+  empty.end_nanos = empty.start_nanos;
+  Send({}, {span, empty});
+  EXPECT_THAT(Values(kCalls), ElementsAre(Pair("", 3.5)));
+  EXPECT_THAT(Values(kLatency), ElementsAre(Pair("", 0.625)));
+  const CollectedSeries* latency = sink_.Find(kLatency, "");
+  EXPECT_THAT(latency->cumulative, ElementsAre(3.5));
+  ASSERT_TRUE(latency->native);
+  EXPECT_EQ(latency->native->schema, 3);
+  EXPECT_EQ(latency->native->zero_count, 1);
+  EXPECT_THAT(latency->native->buckets, ElementsAre(Pair(-16, 2.5)));
+}
+
 TEST_F(SpanMetricsTest, NothingCountsBeforeTheCommit) {
   Start();
   const Attributes none;
