@@ -13,7 +13,7 @@ namespace spanmeter {
 
 // Since the start; survives the edge store. Thread-safe.
 struct EdgeCounters {
-  // Recorded edges by type, each counting 1 whatever its multiplier.
+  // Edges by type, whatever relabelling makes of them, each counting 1 whatever its multiplier.
   std::array<std::atomic<uint64_t>, kEdgeTypes> edges = {};
   // Sides that waited for too long, by the kind of their span; not those that became an edge to a
   // virtual node.
@@ -28,6 +28,8 @@ struct EdgeCounters {
   std::atomic<uint64_t> marks_evicted{0};
   // Edges to virtual nodes that were not recorded because a label is not valid UTF-8.
   std::atomic<uint64_t> invalid_utf8{0};
+  // Edges to virtual nodes that relabelling dropped.
+  std::atomic<uint64_t> relabeled{0};
 };
 
 inline void AddTo(std::atomic<uint64_t>* counter, uint64_t n) {

@@ -172,11 +172,12 @@ bool EdgeRecorder::Add() {
   return true;
 }
 
-void EdgeRecorder::Apply(Registry* registry, EdgeCounters* counters) {
-  registry->Apply(&batch_);
+uint64_t EdgeRecorder::Apply(Registry* registry, EdgeCounters* counters) {
+  const ApplyResult result = registry->Apply(&batch_);
   for (size_t i = 0; i < kEdgeTypes; ++i) AddTo(&counters->edges[i], edges_[i]);
   batch_.Clear();
   edges_ = {};
+  return result.dropped[family_.id];
 }
 
 }  // namespace spanmeter

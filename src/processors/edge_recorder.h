@@ -50,8 +50,9 @@ class EdgeRecorder {
   bool AddVirtual(const HalfEdge& half);
   static bool NamesVirtualServer(const HalfEdge& half);
 
-  // Applies and forgets what was added. The spans' trace ids must still be valid.
-  void Apply(Registry* registry, EdgeCounters* counters);
+  // Applies and forgets what was added; returns how many edges relabelling dropped. The spans'
+  // trace ids must still be valid.
+  uint64_t Apply(Registry* registry, EdgeCounters* counters);
 
  private:
   // What is known of both sides.

@@ -124,7 +124,8 @@ class Session final : public ProcessorSession {
         ++counts_.discarded[static_cast<size_t>(DiscardReason::kInvalidUtf8)];
       }
     }
-    recorder_.Apply(registry_, store_->counters().get());
+    counts_.discarded[static_cast<size_t>(DiscardReason::kRelabeled)] +=
+        recorder_.Apply(registry_, store_->counters().get());
     batch_.Clear();
     return std::exchange(counts_, {});
   }
@@ -174,7 +175,7 @@ class ServiceGraphs final : public Processor {
           AddTo(&counters.invalid_utf8, 1);
         }
       }
-      recorder.Apply(registry_, &counters);
+      AddTo(&counters.relabeled, recorder.Apply(registry_, &counters));
     });
   }
 
@@ -214,7 +215,7 @@ std::vector<ProcessorStat> ServiceGraphs::Stats() const {
   for (size_t i = 0; i < kEdgeTypes; ++i) {
     ProcessorStat& stat =
         add("spanmeter_service_graph_edges_total",
-            "Requests between two services that were recorded, by type.", counters.edges[i].load());
+            "Requests between two services that were found, by type.", counters.edges[i].load());
     stat.label_name = "type";
     stat.label_value = kTypes[i];
   }
@@ -248,6 +249,9 @@ std::vector<ProcessorStat> ServiceGraphs::Stats() const {
   add("spanmeter_service_graph_invalid_utf8_total",
       "Edges to virtual nodes that were not recorded because a label value is not valid UTF-8.",
       counters.invalid_utf8.load());
+  add("spanmeter_service_graph_relabeled_total",
+      "Edges to virtual nodes that were not recorded because a relabelling rule drops them.",
+      counters.relabeled.load());
   return stats;
 }
 

@@ -30,6 +30,11 @@ inline void AppendKeyVarint(uint64_t value, std::string* key) {
   key->append(buffer, size);
 }
 
+inline void AppendKeyText(std::string_view text, std::string* key) {
+  AppendKeyVarint(text.size(), key);
+  key->append(text);
+}
+
 // Reads a key that was written with this encoding, value by value.
 class KeyReader {
  public:

@@ -11,16 +11,6 @@ namespace spanmeter {
 
 namespace {
 
-void AppendKeyText(std::string_view text, std::string* key) {
-  AppendKeyVarint(static_cast<uint32_t>(text.size()), key);
-  key->append(text);
-}
-
-std::string EnumText(uint32_t number, std::span<const std::string_view> names) {
-  if (number < names.size()) return std::string(names[number]);
-  return std::to_string(static_cast<int32_t>(number));
-}
-
 // The first `limit` bytes of a valid UTF-8 text, fewer where a character would be split.
 std::string_view CutBetweenCharacters(std::string_view text, size_t limit) {
   if (limit == 0 || text.size() <= limit) return text;
@@ -37,8 +27,7 @@ KeyRewriter::KeyRewriter(const Relabeler* relabeler, std::vector<FamilyLabel> la
                          bool own_labels, std::vector<std::string> external_labels,
                          size_t max_value_bytes, uint64_t seed, const KeyRewriterLimits& limits)
     : relabeler_(*relabeler),
-      labels_(std::move(labels)),
-      own_labels_(own_labels),
+      labels_(std::move(labels), own_labels, {}),
       left_out_(std::move(external_labels)),
       max_value_bytes_(max_value_bytes),
       seed_(seed) {
@@ -68,30 +57,16 @@ bool KeyRewriter::Rewrite(std::string_view key, std::string* out) {
   return !dropped;
 }
 
-LabelSet KeyRewriter::Decode(std::string_view key) const {
-  LabelSet set;
-  KeyReader reader(key);
-  if (own_labels_) {
-    while (!reader.done()) {
-      Label& label = set.emplace_back();
-      label.name = reader.ReadText();
-      label.value = reader.ReadText();
-    }
-    return set;
-  }
-  for (const FamilyLabel& family_label : labels_) {
-    std::string value = family_label.enum_names.empty()
-                            ? std::string(reader.ReadText())
-                            : EnumText(reader.ReadNumber(), family_label.enum_names);
-    if (!value.empty()) set.push_back({family_label.name, std::move(value)});
-  }
-  std::sort(set.begin(), set.end(), [](const Label& a, const Label& b) { return a.name < b.name; });
-  return set;
-}
-
 KeyRewriter::Result KeyRewriter::Evaluate(std::string_view key) const {
   Result result;
-  LabelSet set = Decode(key);
+  DecodedKey decoded;
+  labels_.Decode(key, &decoded);
+  LabelSet set;
+  for (const LabelValue& label : decoded.labels) {
+    if (label.value.empty()) continue;
+    set.push_back({std::string(label.name), std::string(label.value)});
+  }
+  std::sort(set.begin(), set.end(), [](const Label& a, const Label& b) { return a.name < b.name; });
   result.dropped = !relabeler_.Apply(&set);
   if (result.dropped) return result;
   for (const Label& label : set) {

@@ -17,6 +17,8 @@
 #include "spanmeter/relabel.h"
 #include "spanmeter/two_generation_map.h"
 
+#include "registry/label_text.h"
+
 namespace spanmeter {
 
 // Of what is remembered, keys in and out.
@@ -60,12 +62,10 @@ class KeyRewriter {
     TwoGenerationMap<Result> results GUARDED_BY(mutex);
   };
 
-  LabelSet Decode(std::string_view key) const;
   Result Evaluate(std::string_view key) const;
 
   const Relabeler& relabeler_;
-  const std::vector<FamilyLabel> labels_;
-  const bool own_labels_;
+  const LabelRenderer labels_;
   std::vector<std::string> left_out_;  // names, sorted
   const size_t max_value_bytes_;
   const uint64_t seed_;

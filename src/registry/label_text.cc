@@ -22,11 +22,6 @@ std::string_view EnumText(uint64_t number, std::span<const std::string_view> nam
   return {buffer, static_cast<size_t>(end - buffer)};
 }
 
-void AppendKeyText(std::string_view text, std::string* key) {
-  AppendKeyVarint(text.size(), key);
-  key->append(text);
-}
-
 }  // namespace
 
 void AppendLabel(std::string_view name, std::string_view value, std::string* text) {

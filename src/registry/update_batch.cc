@@ -30,10 +30,7 @@ void UpdateBatch::Clear() {
   }
 }
 
-void UpdateBatch::AppendText(std::string_view value) {
-  AppendKeyVarint(static_cast<uint32_t>(value.size()), &keys_);
-  keys_.append(value);
-}
+void UpdateBatch::AppendText(std::string_view value) { AppendKeyText(value, &keys_); }
 
 void UpdateBatch::AppendEnum(int32_t number) {
   AppendKeyVarint(static_cast<uint32_t>(number), &keys_);

@@ -16,6 +16,24 @@ import harness  # noqa: E402  pylint: disable=wrong-import-position
 ROW = re.compile(r"^\| `((?:spanmeter|process)_\w+)` \| (\w+) \|(.*?)\| (.+) \|$", re.MULTILINE)
 
 
+# All that has metrics of its own is switched on. Span names are grouped for one tenant, the other
+# only sees what grouping would do.
+EVERYTHING = {
+    "tenancy": {"enabled": True},
+    "generator": {
+        "processors": ["span-metrics", "service-graphs", "host-info"],
+        "max_cardinality_per_label": 10,
+        "span_name_sanitization": "enabled",
+        "ingestion_time_range_slack": "0s",
+    },
+    "tenants.two": {"span_name_sanitization": "dry_run"},
+}
+
+# One span with the ids and the name that it takes to be counted: ExportTraceServiceRequest >
+# ResourceSpans > ScopeSpans > Span.
+SPAN = b"\x0a\x27\x12\x25\x12\x23\x0a\x10" + b"t" * 16 + b"\x12\x08" + b"s" * 8 + b"\x2a\x05a b c"
+
+
 def documented():
     """Returns {name: (type, labels)} from the table."""
     table = {}
@@ -43,11 +61,12 @@ class SelfMetricsTableTest(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        with harness.Spanmeter() as spanmeter:
-            # One good and one broken request, so that everything that counts them is there; and a
-            # scrape before the one that is compared.
-            spanmeter.export(b"")
-            spanmeter.export(b"\xff")
+        with harness.Spanmeter(EVERYTHING) as spanmeter:
+            # One good and one broken request for each tenant, so that everything that counts them
+            # is there; and a scrape before the one that is compared.
+            for tenant in ("one", "two"):
+                for request in (SPAN, b"\xff"):
+                    spanmeter.export(request, [("x-scope-orgid", tenant)])
             spanmeter.scrape("/metrics")
             cls.exposed = exposed(spanmeter.scrape("/metrics/self"))
 
