@@ -30,7 +30,7 @@ inline constexpr size_t kMaxFamilyMetrics = 6;
 struct NativeHistogramOptions {
   int32_t schema = 3;  // at first; -4 to 8
   // With more buckets than these in use the histogram starts over, if it last did `min_reset_nanos`
-  // ago (0: it never does), else its buckets become twice as wide. 0 = no bound.
+  // ago (0: it never does), else its buckets become twice as wide. More than 1000, and 0, are 1000.
   uint32_t max_buckets = 100;
   int64_t min_reset_nanos = 0;
 
@@ -54,7 +54,8 @@ struct FamilyMetric {
   bool classic = true;
   // Tells that something is there: what passes the limits is left out instead of added up.
   bool info = false;
-  // Not every update brings it: a label set may get it later than it was born.
+  // Not every update brings it: a label set may get it later than it was born. It then has a
+  // created time of its own.
   bool joins = false;
 
   bool operator==(const FamilyMetric&) const = default;
@@ -238,7 +239,8 @@ class Registry {
 
   // Presents every metric with its live series. The metrics of a label set belong to one instant,
   // also where they are presented one after the other. Never blocks Apply() for longer than it
-  // takes to copy a few dozen label sets. Takes memory of about 24 bytes per label set.
+  // takes to copy a few dozen label sets. Takes memory of about 24 bytes per label set, and 16 for
+  // each bucket of native histograms that are not the first metric of their family.
   // Returns false when the sink ended the visit.
   bool Visit(SampleSink* sink);
 

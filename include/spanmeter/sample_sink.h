@@ -65,7 +65,8 @@ struct HistogramPoint {
   double sum = 0;
   // At most one per bucket, ascending by bucket.
   std::span<const Exemplar> exemplars;
-  // The same observations as a native histogram, or null. Its counts add up to count().
+  // The same observations as a native histogram, or null. Its counts add up to count(), but for the
+  // rounding of fractions.
   const NativeHistogramPoint* native = nullptr;
 
   double count() const { return cumulative_counts.back(); }
@@ -77,7 +78,8 @@ struct HistogramPoint {
 //
 // `labels` is the series' label set as the text format writes it between the braces: sorted by
 // name, values escaped, no trailing comma: `client="a",server="b"`; empty when there are no labels.
-// `created_ms` is when the series was born, in ms since the Unix epoch; 0 = unknown.
+// `created_ms` is when the series came into being or, a native histogram, started over, in ms since
+// the Unix epoch; 0 = unknown.
 // All views are valid for the length of the call. Every method returns false to end the visit (the
 // reader has gone away).
 class SampleSink {
