@@ -90,11 +90,23 @@ class ExamplesTest(unittest.TestCase):
         result = run_promtool("check", "config", str(file))
         self.assertEqual(result.returncode, 0, result.stderr)
 
+    def test_configurations_are_valid(self):
+        blocks = code_blocks(self.readme, "toml")
+        self.assertGreaterEqual(len(blocks), 1)
+        for block in blocks:
+            file = self.directory / "spanmeter.toml"
+            file.write_text(block, encoding="utf-8")
+            result = subprocess.run(
+                [os.environ["SPANMETER"], f"--config.file={file}", "--check-config"],
+                capture_output=True, text=True, timeout=30, check=False,
+            )  # fmt: skip
+            self.assertEqual(result.returncode, 0, result.stderr)
+
     def test_queries_are_valid(self):
         queries = []
         for block in code_blocks(self.readme, "promql"):
             queries.extend(query for query in block.split("\n\n") if query.strip())
-        self.assertGreaterEqual(len(queries), 4)
+        self.assertGreaterEqual(len(queries), 5)
         rules = ["groups:", "  - name: readme", "    rules:"]
         for number, query in enumerate(queries):
             expression = " ".join(query.split())
