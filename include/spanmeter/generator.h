@@ -126,7 +126,7 @@ class Generator {
 
   // Held while a state is maintained or replaced: nothing is maintained any more then.
   Mutex maintenance_mutex_;
-  mutable Mutex mutex_;  // taken after the other one
+  mutable Mutex mutex_;                                       // taken after the other one
   std::shared_ptr<GeneratorState> state_ GUARDED_BY(mutex_);  // never null
   // All of the current state.
   std::vector<std::unique_ptr<GeneratorSession>> idle_sessions_ GUARDED_BY(mutex_);

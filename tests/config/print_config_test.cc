@@ -47,10 +47,9 @@ Options Unusual() {
   generator.native_histogram_bucket_factor = 1.5;
   generator.native_histogram_max_bucket_number = 4;
   generator.native_histogram_min_reset_duration = 0;
-  generator.relabel = {
-      {{"a", "b"}, "-", "x(.*)", 0, "c", "${1}", RelabelRule::Action::kReplace},
-      {{"a"}, ";", "(.*)", 16, "shard", "$1", RelabelRule::Action::kHashMod},
-      {{}, ";", "pod", 0, "", "$1", RelabelRule::Action::kLabelDrop}};
+  generator.relabel = {{{"a", "b"}, "-", "x(.*)", 0, "c", "${1}", RelabelRule::Action::kReplace},
+                       {{"a"}, ";", "(.*)", 16, "shard", "$1", RelabelRule::Action::kHashMod},
+                       {{}, ";", "pod", 0, "", "$1", RelabelRule::Action::kLabelDrop}};
   generator.stale_duration = 1'000'000'001;
   generator.ingestion_time_range_slack = 0;
   generator.max_label_name_length = 0;

@@ -48,8 +48,8 @@ class OtlpGrpcTlsTest : public testing::GrpcServerFixture {
   std::string ErrorOf(const ServerTlsOptions& tls) {
     options_.tls = tls;
     std::string error;
-    EXPECT_EQ(nullptr, OtlpGrpcServer::Start(options_, &test_.tenants, &test_.clock,
-                                             &test_.logger, &test_.metrics, &error));
+    EXPECT_EQ(nullptr, OtlpGrpcServer::Start(options_, &test_.tenants, &test_.clock, &test_.logger,
+                                             &test_.metrics, &error));
     return error;
   }
 
