@@ -97,8 +97,8 @@ std::string App::Reload() {
                 " while running: restart spanmeter, or undo the change\n";
     }
   }
-  reload_metrics_.Count(problem.empty());
   if (!problem.empty()) {
+    reload_metrics_.Count(false);
     logger_.Error("cannot reload the configuration, the former one stays in force",
                   {{"config", config_file_}, {"problems", problem}});
     return problem;
@@ -111,9 +111,11 @@ std::string App::Reload() {
   for (const std::string& metric : tenants_.Reload(options_)) {
     restarted.append(restarted.empty() ? "" : " ").append(metric);
   }
+  // Only now: who sees the counter move may rely on it.
+  reload_metrics_.Count(true);
   logger_.Info("configuration reloaded", {{"config", config_file_}});
   if (!restarted.empty()) {
-    logger_.Warn("metrics begin anew, because their labels or buckets changed",
+    logger_.Warn("metrics end or begin anew, because processors, labels or buckets changed",
                  {{"metrics", restarted}});
   }
   LogRemarks(options_);

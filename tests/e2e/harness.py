@@ -62,13 +62,18 @@ def toml_value(value):
 
 
 def to_toml(tables):
-    """{"a.b": {"key": value}} as TOML text; keys with empty tables are left out."""
+    """{"a.b": {"key": value}} as TOML text; keys with empty tables are left out.
+
+    A list of tables, {"a.b": [{"key": value}]}, becomes one [[a.b]] for each.
+    """
     lines = []
-    for name, table in tables.items():
-        if table:
-            lines.append(f"[{name}]")
-            lines += [f"{key} = {toml_value(value)}" for key, value in table.items()]
-            lines.append("")
+    for name, content in tables.items():
+        header = f"[[{name}]]" if isinstance(content, list) else f"[{name}]"
+        for table in content if isinstance(content, list) else [content]:
+            if table:
+                lines.append(header)
+                lines += [f"{key} = {toml_value(value)}" for key, value in table.items()]
+                lines.append("")
     return "\n".join(lines)
 
 
@@ -76,12 +81,9 @@ class Spanmeter:
     """A running spanmeter with a directory of its own. Use as a context manager."""
 
     def __init__(self, tables=None, binary=None):
-        tables = {name: dict(table) for name, table in (tables or {}).items()}
-        for name in ("otlp.grpc", "http"):
-            tables.setdefault(name, {}).setdefault("listen", "127.0.0.1:0")
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="spanmeter-test-"))
         self.config = self.directory / "spanmeter.toml"
-        self.config.write_text(to_toml(tables), encoding="utf-8")
+        self.configure(tables)
         self._binary = binary or spanmeter_binary()
         self._log = self.directory / "log"
         self.process = None
@@ -94,6 +96,23 @@ class Spanmeter:
 
     def __exit__(self, exception_type, exception, traceback):
         self.close()
+
+    def configure(self, tables=None):
+        """Writes the configuration. A running process sees it when it is told to reload.
+
+        Where `tables` do not say otherwise, ports are chosen by the system. A running process
+        keeps its own, since what its configuration says of them stays the same.
+        """
+        tables = dict(tables or {})
+        for name in ("otlp.grpc", "http"):
+            tables[name] = {"listen": "127.0.0.1:0", **tables.get(name, {})}
+        self.write_config(to_toml(tables))
+
+    def write_config(self, text):
+        """Writes the configuration file in one step: nobody reads half of it."""
+        new = self.config.with_suffix(".new")
+        new.write_text(text, encoding="utf-8")
+        new.replace(self.config)
 
     def launch(self):
         """Starts the process without waiting for anything."""
@@ -130,7 +149,14 @@ class Spanmeter:
 
     def get(self, path, **headers):
         """Returns (status, headers, body) of a GET request."""
-        request = urllib.request.Request(f"http://{self.http_address}{path}")
+        return self._request("GET", path, headers)
+
+    def post(self, path, **headers):
+        """Returns (status, headers, body) of a POST request without a body."""
+        return self._request("POST", path, headers)
+
+    def _request(self, method, path, headers):
+        request = urllib.request.Request(f"http://{self.http_address}{path}", method=method)
         for name, value in headers.items():
             request.add_header(name.replace("_", "-"), value)
         try:
@@ -161,6 +187,10 @@ class Spanmeter:
             return grpc.StatusCode.OK, "", reply
         except grpc.RpcError as error:
             return error.code(), error.details(), b""
+
+    def hang_up(self):
+        """Asks the process to reload its configuration."""
+        self.process.send_signal(signal.SIGHUP)
 
     def terminate(self):
         self.process.send_signal(signal.SIGTERM)

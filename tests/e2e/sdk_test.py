@@ -1,40 +1,22 @@
 """A real OpenTelemetry SDK (JavaScript) sends to the real spanmeter."""
 
-import json
-import pathlib
-import subprocess
 import unittest
 
 import harness
-
-SDK = pathlib.Path(__file__).resolve().parent / "sdk"
-
-
-def install_sdk():
-    """Installs exactly what package-lock.json names, if it is not there."""
-    if (SDK / "node_modules" / ".package-lock.json").exists():
-        return
-    subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=SDK,
-                   check=True, timeout=300)
+import sdk_client
 
 
 class SdkTest(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        install_sdk()
-
-    def send(self, server, compression, service, count):
-        result = subprocess.run(
-            ["node", "client.js", f"http://{server.grpc_address}", compression, service,
-             str(count)], cwd=SDK, stdout=subprocess.PIPE, check=True, timeout=120)
-        return json.loads(result.stdout)["traceIds"]
+        sdk_client.install()
 
     def check(self, compression):
         service, count = f"sdk-{compression}", 150
         with harness.Spanmeter({"generator.span_metrics": {
                 "dimensions": ["http.request.method", "deployment.environment"]}}) as server:
-            trace_ids = self.send(server, compression, service, count)
+            trace_ids = sdk_client.send(server, compression, "users", service, count)
             samples = harness.parse_samples(server.scrape(accept=harness.OPENMETRICS))
         series = harness.series_of(samples)
         common = {"service": service, "deployment_environment": "test"}
