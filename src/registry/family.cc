@@ -317,13 +317,13 @@ void Family::End() {
   overflow_ = nullptr;
 }
 
-void Family::HoldLabels(int64_t now_nanos) {
+void Family::HoldLabels() {
   if (!labels_are_limited_) return;
   ForEachSeries([&](Shard* /*shard*/, Series* series) {
     if (series->holds_labels) return;
     DecodedKey decoded;
     labels_.Decode(series->key(), &decoded);
-    shared_->label_limiter.Hold(decoded.labels, now_nanos);
+    shared_->label_limiter.Hold(decoded.labels, series->last_update_nanos());
     series->holds_labels = true;
   });
 }

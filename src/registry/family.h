@@ -134,8 +134,9 @@ class Family {
   void Expire(int64_t now_nanos);
   // Removes all series and lets no new ones come: the family was replaced.
   void End();
-  // Makes the label limiter know the values of the series that were born without it.
-  void HoldLabels(int64_t now_nanos);
+  // Makes the label limiter know the values of the series that were born without it, as last seen
+  // when these were updated.
+  void HoldLabels();
   // Begins the estimates anew, for another stale duration.
   void ResetDemand(int64_t stale_nanos);
 

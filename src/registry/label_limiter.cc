@@ -57,7 +57,7 @@ bool LabelLimiter::Refuses(std::span<const LabelValue> labels, int64_t now_nanos
   return any;
 }
 
-void LabelLimiter::Hold(std::span<const LabelValue> labels, int64_t now_nanos) {
+void LabelLimiter::Hold(std::span<const LabelValue> labels, int64_t last_seen_nanos) {
   const MutexLock lock(&mutex_);
   for (const LabelValue& one : labels) {
     if (!Counts(one.value)) continue;
@@ -65,7 +65,7 @@ void LabelLimiter::Hold(std::span<const LabelValue> labels, int64_t now_nanos) {
     if (label == nullptr) continue;
     Value& value = label->values[one.value];
     ++value.holders;
-    value.last_seen_nanos = std::max(value.last_seen_nanos, now_nanos);
+    value.last_seen_nanos = std::max(value.last_seen_nanos, last_seen_nanos);
   }
 }
 

@@ -42,9 +42,10 @@ class LabelLimiter {
   // labels[i] got none. Returns whether any was refused.
   bool Refuses(std::span<const LabelValue> labels, int64_t now_nanos, std::vector<bool>* refused);
 
-  // Keeps the places of a label set's values until Release(): a series was born. Gives places
-  // beyond the limit, if need be, to what lives already.
-  void Hold(std::span<const LabelValue> labels, int64_t now_nanos);
+  // Keeps the places of a label set's values until Release(): a series was born, or was found when
+  // the limit came; its last update was at `last_seen_nanos`. Gives places beyond the limit, if
+  // need be, to what lives already.
+  void Hold(std::span<const LabelValue> labels, int64_t last_seen_nanos);
   // The series is gone; its last update was at `last_seen_nanos`.
   void Release(std::span<const LabelValue> labels, int64_t last_seen_nanos);
 

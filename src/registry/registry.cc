@@ -44,9 +44,7 @@ Registry::Registry(const GeneratorOptions& options, Registry* previous)
   const int64_t stale_nanos = shared.stale_nanos;
   shared.SetLimits(options);
   for (const auto& family : impl_->others) {
-    if (!labels_were_limited && shared.label_limiter.enabled()) {
-      family->HoldLabels(shared.clock->MonotonicNanos());
-    }
+    if (!labels_were_limited && shared.label_limiter.enabled()) family->HoldLabels();
     if (stale_nanos != options.stale_duration) family->ResetDemand(options.stale_duration);
   }
 }

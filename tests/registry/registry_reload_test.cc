@@ -318,5 +318,18 @@ TEST_F(RegistryReloadTest, ALimitOfValuesThatComesLaterKnowsWhatLives) {
   EXPECT_THAT(registry_->GetStats().labels, IsEmpty());
 }
 
+TEST_F(RegistryReloadTest, ALimitOfValuesThatComesLaterKnowsWhenTheyWereSeen) {
+  Create();
+  Call("1");
+  clock_.Advance(40 * kSecond);
+  options_.max_cardinality_per_label = 1;
+  Reload();
+  clock_.Advance(20 * kSecond);
+  registry_->Expire();
+  EXPECT_THAT(registry_->GetStats().labels, IsEmpty());
+  Call("2");
+  EXPECT_EQ(Values("calls_total"), (Map{{R"(a="2",kind="ZERO")", 1}}));
+}
+
 }  // namespace
 }  // namespace spanmeter
