@@ -84,19 +84,15 @@ std::string NaiveText(const pb::AnyValue& value, int nesting) {
   return "";
 }
 
-}  // namespace
-}  // namespace spanmeter
-
 // The first byte is the limit, the rest an encoded list of values.
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace spanmeter;
+void Run(const uint8_t* data, size_t size) {
   testing::FuzzInput input(data, size);
   const size_t limit = input.Choose(64);
   pb::AnyValue message;
   // Only what the decoder has accepted comes here.
   if (!message.mutable_array_value()->ParseFromArray(input.rest().data(),
                                                      static_cast<int>(input.rest().size()))) {
-    return 0;
+    return;
   }
   const std::string expected = NaiveText(message, 0);
   const AnyValue value = AnyValue::Array(input.rest());
@@ -111,5 +107,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   testing::CheckEqual(CutToBytes(expected, limit), CutToBytes(added, limit), "cut text");
   testing::Check(limit == 0 || added.size() <= limit + 4, "more work than necessary");
   testing::Check(HasText(value), "a list has a text");
+}
+
+}  // namespace
+}  // namespace spanmeter
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  spanmeter::Run(data, size);
   return 0;
 }

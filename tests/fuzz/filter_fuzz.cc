@@ -163,11 +163,7 @@ AttributeValues Wanted(const AttributeIndex& index, const Attributes& attributes
   return values;
 }
 
-}  // namespace
-}  // namespace spanmeter
-
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace spanmeter;
+void Run(const uint8_t* data, size_t size) {
   FuzzInput input(data, size);
   std::vector<FilterPolicy> policies(1 + input.Choose(3));
   for (FilterPolicy& policy : policies) {
@@ -181,7 +177,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const OptionProblem& problem : problems) {
     testing::Check(problem.path.starts_with("p[") && !problem.problem.empty(), "empty message");
   }
-  if (!problems.empty()) return 0;
+  if (!problems.empty()) return;
   FilterPolicies::ResourceVerdicts verdicts;
   for (int r = 0; r < 3 && !input.done(); ++r) {
     const Attributes resource = ChooseAttributes(&input);
@@ -205,5 +201,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                      expected ? "a span was kept out" : "a span was let in");
     }
   }
+}
+
+}  // namespace
+}  // namespace spanmeter
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  spanmeter::Run(data, size);
   return 0;
 }

@@ -76,11 +76,7 @@ bool IsModelled(const std::vector<RelabelRule>& rules, const LabelSet& labels) {
   return true;
 }
 
-}  // namespace
-}  // namespace spanmeter
-
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace spanmeter;
+void Run(const uint8_t* data, size_t size) {
   FuzzInput input(data, size);
   std::vector<RelabelRule> rules;
   for (size_t i = input.Choose(4); i > 0; --i) rules.push_back(ChooseRule(&input));
@@ -88,7 +84,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     // As every text of a configuration is.
     for (const std::string* text :
          {&rule.regex, &rule.separator, &rule.target_label, &rule.replacement}) {
-      if (!IsValidUtf8(*text)) return 0;
+      if (!IsValidUtf8(*text)) return;
     }
   }
   std::vector<OptionProblem> problems;
@@ -96,7 +92,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const OptionProblem& problem : problems) {
     testing::Check(problem.path.starts_with("r[") && !problem.problem.empty(), "empty message");
   }
-  if (!problems.empty()) return 0;
+  if (!problems.empty()) return;
   for (int i = 0; i < 3; ++i) {
     const LabelSet before = ChooseLabels(&input);
     LabelSet after = before;
@@ -116,5 +112,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (const Label& label : after) actual[label.name] = label.value;
     testing::Check(actual == *expected, "the label sets differ");
   }
+}
+
+}  // namespace
+}  // namespace spanmeter
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  spanmeter::Run(data, size);
   return 0;
 }

@@ -53,11 +53,7 @@ bool ReadsLike(std::string_view name, std::string_view text) {
   }
 }
 
-}  // namespace
-}  // namespace spanmeter
-
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace spanmeter;
+void Run(const uint8_t* data, size_t size) {
   testing::FuzzInput input(data, size);
   const SpanNameClusterLimits limits = ChooseLimits(&input);
   // The model takes time with each node that it has.
@@ -80,5 +76,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const SpanNameClusters::Stats stats = clusters.GetStats();
   Check(stats.templates <= stats.patterns_detected, "more templates than patterns");
   Check(stats.templates <= limits.tree.max_patterns, "too many templates");
+}
+
+}  // namespace
+}  // namespace spanmeter
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  spanmeter::Run(data, size);
   return 0;
 }

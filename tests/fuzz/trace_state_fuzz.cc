@@ -52,7 +52,7 @@ std::optional<double> NaiveMultiplier(const std::string& trace_state) {
   const double multiplier = all / static_cast<double>((uint64_t{1} << 56) - *threshold);
   if (!random) return multiplier;
   const double whole = std::floor(multiplier);
-  const double drawn = static_cast<double>(*random / 8) / 9007199254740992.0;  // 2^53
+  const double drawn = static_cast<double>(*random >> 3) / 9007199254740992.0;  // 2^53
   return drawn < multiplier - whole ? whole + 1 : whole;
 }
 
@@ -60,16 +60,19 @@ std::string Text(const std::optional<double>& multiplier) {
   return multiplier ? std::to_string(*multiplier) : "nothing";
 }
 
-}  // namespace
-}  // namespace spanmeter
-
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace spanmeter;
+void Run(const uint8_t* data, size_t size) {
   const std::string trace_state(reinterpret_cast<const char*>(data), size);
   const std::optional<double> expected = NaiveMultiplier(trace_state);
   const std::optional<double> actual = TraceStateMultiplier(trace_state);
   testing::Check(expected == actual,
                  "multiplier: expected " + Text(expected) + ", got " + Text(actual));
   testing::Check(!actual || (std::isfinite(*actual) && *actual >= 1), "no multiplier at all");
+}
+
+}  // namespace
+}  // namespace spanmeter
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  spanmeter::Run(data, size);
   return 0;
 }

@@ -59,7 +59,7 @@ class NaiveDrain {
   std::optional<std::string> Learn(std::string_view name) {
     ++time_;
     std::vector<std::string> tokens = Tokens(name);
-    tokens.push_back("<END>");
+    tokens.emplace_back("<END>");
     if (tokens.size() < PatternTreeLimits::kMinTokens) return std::nullopt;
     if (tokens.size() > PatternTreeLimits::kMaxTokens) return std::nullopt;
 
