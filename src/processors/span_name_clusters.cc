@@ -96,8 +96,10 @@ void SpanNameClusters::LookUp(SpanNameBatch* batch, int64_t now_nanos) {
   for (size_t i = 0; i < kShards; ++i) {
     if (indices(i).empty()) continue;
     Shard* const shard = shards_[i].get();
-    busy[i] = !shard->mutex.TryLock();
-    if (busy[i]) continue;
+    if (!shard->mutex.TryLock()) {
+      busy[i] = true;
+      continue;
+    }
     const MutexLock lock(&shard->mutex, std::adopt_lock);
     LookUpIn(shard, indices(i), now_nanos, batch);
   }
@@ -174,23 +176,24 @@ void SpanNameClusters::Learn(SpanNameBatch::Item* item, int64_t now_nanos, SpanN
 
 void SpanNameClusters::Remember(const SpanNameBatch::Item& item, Known known) {
   const size_t bytes = known.text == nullptr ? 0 : known.text->size();
+  PatternTree* const tree = &tree_;
   Shard* const shard = shards_[ShardOf(item.hash)].get();
   const MutexLock lock(&shard->mutex);
   shard->known.Insert(item.hash, item.name, std::move(known), bytes,
-                      [this](Known& forgotten)
-                          REQUIRES_LOCK(tree_mutex_) { TellTree(&forgotten); });
+                      [tree](Known& forgotten) { Tell(tree, &forgotten); });
 }
 
-void SpanNameClusters::TellTree(Known* known) {
+void SpanNameClusters::Tell(PatternTree* tree, Known* known) {
   if (known->spans == 0) return;
-  tree_.Saw(known->pattern, known->spans, known->last_seen_nanos);
+  tree->Saw(known->pattern, known->spans, known->last_seen_nanos);
   known->spans = 0;
 }
 
 void SpanNameClusters::TellTreeAll() {
+  PatternTree* const tree = &tree_;
   for (const auto& shard : shards_) {
     const MutexLock lock(&shard->mutex);
-    shard->known.ForEach([this](Known& known) REQUIRES_LOCK(tree_mutex_) { TellTree(&known); });
+    shard->known.ForEach([tree](Known& known) { Tell(tree, &known); });
   }
 }
 

@@ -155,7 +155,7 @@ class SpanNameClusters {
   void Learn(SpanNameBatch::Item* item, int64_t now_nanos, SpanNameBatch* batch);
   void Remember(const SpanNameBatch::Item& item, Known known) REQUIRES_LOCK(tree_mutex_);
   // Passes the counts on.
-  void TellTree(Known* known) REQUIRES_LOCK(tree_mutex_);
+  static void Tell(PatternTree* tree, Known* known);
   void TellTreeAll() REQUIRES_LOCK(tree_mutex_);
 
   const uint64_t hash_seed_;

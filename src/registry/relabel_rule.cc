@@ -57,15 +57,18 @@ bool MatchesBytes(std::string_view regex) {
 }  // namespace
 
 RelabelTemplate::RelabelTemplate(std::string_view text, const re2::RE2& regex) {
-  static constexpr char kReference[] = "(?:\\{([\\p{L}\\p{Nd}_]+)\\}|([\\p{L}\\p{Nd}_]+))";
-  const re2::RE2 reference(kReference);
+  if (text.find('$') == std::string_view::npos) {
+    pieces_.push_back({std::string(text), -1});
+    return;
+  }
+  // Go lets names be of all letters, although only groups with ASCII names can be found.
+  const re2::RE2 reference("\\{([\\p{L}\\p{Nd}_]+)\\}|([\\p{L}\\p{Nd}_]+)");
   re2::StringPiece rest = ToPiece(text);
   std::string literal;
   while (!rest.empty()) {
     const size_t dollar = rest.find('$');
     literal += ToView(rest.substr(0, dollar));
     if (dollar == re2::StringPiece::npos) break;
-    constant_ = false;
     rest.remove_prefix(dollar + 1);
     std::string braced;
     std::string bare;

@@ -24,8 +24,6 @@ class RelabelTemplate {
  public:
   RelabelTemplate(std::string_view text, const re2::RE2& regex);
 
-  // Whether the text is the same for all matches: it holds no dollar sign.
-  bool is_constant() const { return constant_; }
   // The highest group that is referred to.
   int last_group() const { return last_group_; }
   // Appends the text for a match with the groups up to last_group(), group 0 being all of it.
@@ -38,7 +36,6 @@ class RelabelTemplate {
   };
 
   std::vector<Piece> pieces_;
-  bool constant_ = true;
   int last_group_ = 0;
 };
 

@@ -48,8 +48,9 @@ class NaiveDrain {
 
   static bool IsData(const std::string& token) {
     static const re2::RE2 id_like("[\\p{N}\\p{P}a-fA-F\uff21-\uff26\uff41-\uff46]*");
+    static const re2::RE2 number("\\p{N}");
     std::string rest = token;
-    const auto numbers = static_cast<size_t>(RE2::GlobalReplace(&rest, "\\p{N}", ""));
+    const auto numbers = static_cast<size_t>(RE2::GlobalReplace(&rest, number, ""));
     return (numbers > 0 && RE2::FullMatch(token, id_like)) ||
            numbers > std::max<size_t>(token.size() / 4, 1);
   }
@@ -58,7 +59,7 @@ class NaiveDrain {
   std::optional<std::string> Learn(std::string_view name) {
     ++time_;
     std::vector<std::string> tokens = Tokens(name);
-    tokens.push_back("<END>");
+    tokens.emplace_back("<END>");
     if (tokens.size() < PatternTreeLimits::kMinTokens) return std::nullopt;
     if (tokens.size() > PatternTreeLimits::kMaxTokens) return std::nullopt;
 

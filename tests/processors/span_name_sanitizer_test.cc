@@ -19,7 +19,6 @@
 namespace spanmeter {
 namespace {
 
-using testing::Attributes;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::Pair;

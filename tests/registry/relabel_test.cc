@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <random>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -9,6 +10,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "registry/naive_relabel.h"
 
 namespace spanmeter {
 namespace {
@@ -232,6 +235,48 @@ TEST(RelabelTest, LabelDropAndLabelKeep) {
   EXPECT_EQ((Map{{"a", "1"}, {"bc", "3"}}), Apply({Rule(Action::kLabelDrop, {}, "b")}, labels));
   EXPECT_EQ((Map{{"b", "2"}}), Apply({Rule(Action::kLabelKeep, {}, "b")}, labels));
   EXPECT_EQ(Map(), Apply({Rule(Action::kLabelDrop, {}, ".*")}, labels));
+}
+
+TEST(RelabelModelTest, RandomRulesDoWhatThePlainImplementationDoes) {
+  constexpr std::string_view kNames[] = {"a", "b", "ab", "a_b", "c"};
+  constexpr std::string_view kValues[] = {"x", "X-y", "1", "a=b", "x;y"};
+  constexpr std::string_view kRegexes[] = {"(.*)",   "a.*",           "(a)(b)?",
+                                           "x|1;?x", "([a-z])_?(.*)", "(?P<n>.)(.*)"};
+  constexpr std::string_view kTemplates[] = {"$1", "${1}_x", "$2", "c", "${n}b", "_$1_$2"};
+  std::mt19937_64 random(5);
+  const auto pick = [&random](const auto& list) {
+    return std::string(list[random() % std::size(list)]);
+  };
+  int changed = 0;
+  int dropped = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    std::vector<RelabelRule> rules;
+    for (size_t k = 1 + random() % 4; k > 0; --k) {
+      RelabelRule& rule = rules.emplace_back();
+      rule.action = static_cast<Action>(random() % 8);  // without hashmod
+      rule.regex = pick(kRegexes);
+      if (rule.action == Action::kLabelDrop || rule.action == Action::kLabelKeep) continue;
+      for (size_t n = random() % 3; n > 0; --n) rule.source_labels.push_back(pick(kNames));
+      rule.target_label = pick(kNames);
+      if (rule.action == Action::kReplace && random() % 3 == 0) rule.target_label = "${1}_t";
+      if (rule.action == Action::kReplace || rule.action == Action::kLabelMap) {
+        rule.replacement = pick(kTemplates);
+      }
+    }
+    std::map<std::string, std::string> labels;
+    for (size_t n = random() % 5; n > 0; --n) labels[pick(kNames)] = pick(kValues);
+    LabelSet set;
+    for (const auto& [name, value] : labels) set.push_back({name, value});
+    const std::optional<Map> expected = testing::NaiveRelabel::Apply(rules, set);
+    ASSERT_EQ(expected, Apply(rules, labels)) << i;
+    if (!expected) {
+      ++dropped;
+    } else if (*expected != labels) {
+      ++changed;
+    }
+  }
+  EXPECT_GT(changed, 5000);
+  EXPECT_GT(dropped, 2000);
 }
 
 TEST(RelabelValidationTest, MessagesNameTheValueAndTheRemedy) {
