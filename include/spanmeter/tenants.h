@@ -51,7 +51,7 @@ class Tenants {
   // Presents the series of all tenants, or of one; false when the sink ended the visit.
   bool Visit(SampleSink* sink) const;
   bool Visit(std::string_view tenant, SampleSink* sink) const;
-  // Whether the tenant is there, with or without series.
+  // Whether the tenant is there, with or without series, or has options of its own.
   bool Has(std::string_view tenant) const;
 
   // Puts other options in force; returns, as "tenant/metric", what begins anew because its labels

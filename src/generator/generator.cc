@@ -18,6 +18,9 @@ constexpr size_t kMaxIdleSessions = 64;
 constexpr int64_t kMaxExpiryIntervalNanos = 5 * kNanosPerSecond;
 constexpr int64_t kExpiriesPerStaleDuration = 20;
 
+// So much later than service_graphs.wait, half edges have become what they can become.
+constexpr int64_t kMaxEdgeDelayNanos = 2 * kNanosPerSecond;
+
 // The tenant's own label is one of the external labels, and wins over a configured one.
 GeneratorOptions WithTenantLabel(GeneratorOptions options, const std::string& tenant) {
   if (!options.inject_tenant_id_as.empty()) {
@@ -109,8 +112,10 @@ void Generator::Maintain() {
 
 bool Generator::IsIdle() const {
   const std::shared_ptr<GeneratorState> current = state();
-  return clock_->MonotonicNanos() - last_request_nanos_.load(std::memory_order_relaxed) >=
-             current->options.stale_duration &&
+  const int64_t idle_nanos =
+      clock_->MonotonicNanos() - last_request_nanos_.load(std::memory_order_relaxed);
+  return idle_nanos >= current->options.stale_duration &&
+         idle_nanos >= current->options.service_graphs.wait + kMaxEdgeDelayNanos &&
          current->registry.GetStats().active_series == 0;
 }
 

@@ -127,7 +127,7 @@ bool Tenants::Visit(std::string_view tenant, SampleSink* sink) const {
 
 bool Tenants::Has(std::string_view tenant) const {
   const MutexLock lock(&mutex_);
-  return generators_.contains(tenant);
+  return generators_.contains(tenant) || options_.tenants.contains(std::string(tenant));
 }
 
 std::vector<std::string> Tenants::Reload(const Options& options) {

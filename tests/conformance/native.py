@@ -68,14 +68,7 @@ def _messages(data):
     """The messages of a delimited stream."""
     at = 0
     while at < len(data):
-        length = shift = 0
-        while True:
-            byte = data[at]
-            at += 1
-            length |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                break
+        length, at = otlp_wire.varint(data, at, len(data))
         yield data[at:at + length]
         at += length
 
@@ -104,14 +97,7 @@ def _numbers(chunks):
             continue
         at = 0
         while at < len(chunk):
-            value = shift = 0
-            while True:
-                byte = chunk[at]
-                at += 1
-                value |= (byte & 0x7F) << shift
-                shift += 7
-                if byte < 0x80:
-                    break
+            value, at = otlp_wire.varint(chunk, at, len(chunk))
             yield value
 
 

@@ -20,7 +20,8 @@ class WireError(ValueError):
     """The bytes are no protobuf message."""
 
 
-def _varint(data, at, end):
+def varint(data, at, end):
+    """Reads a varint at data[at]; returns it and the position behind it."""
     value = shift = 0
     while at < end and shift < 70:
         byte = data[at]
@@ -41,16 +42,16 @@ def fields(data, begin=0, end=None):
     at = begin
     end = len(data) if end is None else end
     while at < end:
-        tag, at = _varint(data, at, end)
+        tag, at = varint(data, at, end)
         kind = tag & 7
         value = None
         start = at
         if kind == VARINT:
-            value, at = _varint(data, at, end)
+            value, at = varint(data, at, end)
         elif kind == FIXED64:
             at += 8
         elif kind == LENGTH_DELIMITED:
-            length, start = _varint(data, at, end)
+            length, start = varint(data, at, end)
             at = start + length
         elif kind == FIXED32:
             at += 4

@@ -155,8 +155,11 @@ TEST_F(TenantsTest, ATableOfItsOwnCountsForATenant) {
   options_.tenants["special"] = options_.generator;
   options_.tenants["special"].inject_tenant_id_as = "org";
   Create();
+  EXPECT_TRUE(tenants_->Has("special")) << "it may be scraped before its first request";
+  EXPECT_FALSE(tenants_->Has("other"));
   Send("special", "x");
   Send("other", "x");
+  EXPECT_TRUE(tenants_->Has("other"));
   CollectingSink sink;
   tenants_->Visit(&sink);
   std::string all;
@@ -199,6 +202,19 @@ TEST_F(TenantsTest, ATenantWithoutSeriesAndRequestsMakesRoom) {
   EXPECT_FALSE(tenants_->Has("a"));
   EXPECT_EQ(RefusalOf({"b"}), Refusal::kNone);
   EXPECT_THAT(Self("spanmeter_spans_received_total", "tenant"), Not(Contains(Pair("a", 1))));
+}
+
+TEST_F(TenantsTest, ATenantStaysAsLongAsASideMayWaitForItsCounterpart) {
+  options_.generator.stale_duration = kNanosPerSecond;
+  options_.generator.service_graphs.wait = 60 * kNanosPerSecond;
+  Create();
+  Send("a", "x");
+  clock_.Advance(60 * kNanosPerSecond);
+  tenants_->Maintain();
+  EXPECT_TRUE(tenants_->Has("a"));
+  clock_.Advance(2 * kNanosPerSecond);
+  tenants_->Maintain();
+  EXPECT_FALSE(tenants_->Has("a"));
 }
 
 TEST_F(TenantsTest, AReloadReachesTenantsThatAreThereAndThoseThatCome) {
