@@ -43,14 +43,15 @@ const PatternTree::Pattern* PatternTree::Learn(std::string_view name,
   }
   *outcome = Outcome::kKnown;
   if (match.pattern == nullptr) {
-    if (IsFull()) return nullptr;
-    const uint32_t leaf = PathOf(tokens);
-    if (nodes_[leaf].patterns < limits_.max_leaf_patterns) {
-      match.pattern = AddPattern(tokens, leaf);
-      *outcome = Outcome::kBorn;
-    } else {
+    const uint32_t leaf = FindPath(tokens);
+    if (leaf != kNoNode && nodes_[leaf].patterns >= limits_.max_leaf_patterns) {
       size_t steps = limits_.max_leaf_patterns;
       match = BestOf(leaf, &steps);
+    } else if (IsFull()) {
+      return nullptr;
+    } else {
+      match.pattern = AddPattern(tokens, MakePath(tokens));
+      *outcome = Outcome::kBorn;
     }
   }
   Pattern* const pattern = match.pattern;
@@ -222,22 +223,35 @@ bool PatternTree::IsSimilar(const Match& match) const {
   return same / static_cast<double>(name_.size() + 1) >= limits_.min_similarity;
 }
 
-// Returns the node to which a new pattern of these tokens belongs, after adding what is missing of
-// the way there.
-uint32_t PatternTree::PathOf(std::span<const std::string_view> tokens) {
+// The branch by which a new pattern with this token leaves `node`: kNoToken for a branch of the
+// token's own that is not there yet.
+uint32_t PatternTree::BranchFor(uint32_t node, std::string_view text) const {
+  if (LooksLikeData(text)) return kAnyToken;
+  const uint32_t token = FindToken(text);
+  if (token != kNoToken && FindChild(node, token) != kNoNode) return token;
+  return nodes_[node].children + 1 >= limits_.max_children ? kAnyToken : kNoToken;
+}
+
+// Returns the node to which a new pattern of these tokens belongs, if all of the way there exists.
+uint32_t PatternTree::FindPath(std::span<const std::string_view> tokens) const {
+  uint32_t node = first_level_[tokens.size()];
+  for (size_t i = 0; i < PathLength(tokens.size()) && node != kNoNode; ++i) {
+    const uint32_t token = BranchFor(node, tokens[i]);
+    node = token == kNoToken ? kNoNode : FindChild(node, token);
+  }
+  return node;
+}
+
+// The same after adding what is missing of the way.
+uint32_t PatternTree::MakePath(std::span<const std::string_view> tokens) {
   uint32_t& root = first_level_[tokens.size()];
   if (root == kNoNode) root = AddNode(kNoNode, kAnyToken);
   uint32_t node = root;
   for (size_t i = 0; i < PathLength(tokens.size()); ++i) {
-    uint32_t token = LooksLikeData(tokens[i]) ? kAnyToken : FindToken(tokens[i]);
+    uint32_t token = BranchFor(node, tokens[i]);
     uint32_t child = token == kNoToken ? kNoNode : FindChild(node, token);
-    if (child == kNoNode && token != kAnyToken &&
-        nodes_[node].children + 1 >= limits_.max_children) {
-      token = kAnyToken;
-      child = FindChild(node, token);
-    }
     if (child == kNoNode) {
-      if (token != kAnyToken) token = UseToken(tokens[i]);
+      if (token == kNoToken) token = UseToken(tokens[i]);
       child = AddNode(node, token);
       edges_.emplace(EdgeKey(node, token), child);
       ++nodes_[node].children;

@@ -178,7 +178,9 @@ class PatternTree {
   Match Find(uint32_t node, size_t depth, size_t* steps) const;
   Match BestOf(uint32_t node, size_t* steps) const;
   bool IsSimilar(const Match& match) const;
-  uint32_t PathOf(std::span<const std::string_view> tokens);
+  uint32_t BranchFor(uint32_t node, std::string_view text) const;
+  uint32_t FindPath(std::span<const std::string_view> tokens) const;
+  uint32_t MakePath(std::span<const std::string_view> tokens);
   Pattern* AddPattern(std::span<const std::string_view> tokens, uint32_t node);
   // Returns whether the pattern had to change.
   bool Generalize(Pattern* pattern);

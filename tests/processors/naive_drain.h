@@ -63,23 +63,23 @@ class NaiveDrain {
     if (tokens.size() < PatternTreeLimits::kMinTokens) return std::nullopt;
     if (tokens.size() > PatternTreeLimits::kMaxTokens) return std::nullopt;
 
-    std::shared_ptr<Cluster> cluster = FindFromRoot(tokens);
-    while (cluster == nullptr && clusters_.size() >= limits_.max_patterns) {
-      Evict();
-      cluster = FindFromRoot(tokens);
-    }
-    if (cluster == nullptr) {
-      Node& leaf = Path(tokens);
-      if (leaf.clusters.size() < limits_.max_leaf_patterns) {
+    std::shared_ptr<Cluster> cluster;
+    while ((cluster = FindFromRoot(tokens)) == nullptr) {
+      const std::vector<std::shared_ptr<Cluster>> leaf = LeafFor(tokens);
+      if (leaf.size() >= limits_.max_leaf_patterns) {
+        steps_ = limits_.max_leaf_patterns;
+        cluster = Best(leaf, tokens);
+        break;
+      }
+      if (clusters_.size() < limits_.max_patterns) {
         cluster = std::make_shared<Cluster>();
         cluster->tokens = tokens;
         cluster->born = time_;
-        leaf.clusters.push_back(cluster);
+        Path(tokens).clusters.push_back(cluster);
         clusters_.push_back(cluster);
-      } else {
-        steps_ = limits_.max_leaf_patterns;
-        cluster = Best(leaf, tokens);
+        break;
       }
+      Evict();
     }
     for (size_t i = 0; i < tokens.size(); ++i) {
       if (cluster->tokens[i] != tokens[i]) cluster->tokens[i] = kAny;
@@ -123,7 +123,7 @@ class NaiveDrain {
     if (steps_ == 0) return nullptr;
     --steps_;
     if (depth == Levels(tokens)) {
-      auto best = Best(node, tokens);
+      auto best = Best(node.clusters, tokens);
       if (best == nullptr) return nullptr;
       const double similarity =
           static_cast<double>(Same(*best, tokens)) / static_cast<double>(tokens.size());
@@ -143,9 +143,10 @@ class NaiveDrain {
     return same;
   }
 
-  std::shared_ptr<Cluster> Best(const Node& node, const Tokenized& tokens) {
+  std::shared_ptr<Cluster> Best(const std::vector<std::shared_ptr<Cluster>>& clusters,
+                                const Tokenized& tokens) {
     std::shared_ptr<Cluster> best;
-    for (const auto& cluster : node.clusters) {
+    for (const auto& cluster : clusters) {
       if (steps_ == 0) break;
       --steps_;
       if (best == nullptr || Same(*cluster, tokens) > Same(*best, tokens) ||
@@ -159,16 +160,28 @@ class NaiveDrain {
     return best;
   }
 
+  std::string KeyAt(const Node& node, const std::string& token) const {
+    if (IsData(token)) return kAny;
+    const bool is_full = node.children.size() + 1 >= limits_.max_children;
+    return is_full && !node.children.contains(token) ? kAny : token;
+  }
+
   Node& Path(const Tokenized& tokens) {
     Node* node = &root_.children[std::to_string(tokens.size())];
-    for (size_t i = 0; i < Levels(tokens); ++i) {
-      std::string key = IsData(tokens[i]) ? kAny : tokens[i];
-      if (!node->children.contains(key) && node->children.size() + 1 >= limits_.max_children) {
-        key = kAny;
-      }
-      node = &node->children[key];
-    }
+    for (size_t i = 0; i < Levels(tokens); ++i) node = &node->children[KeyAt(*node, tokens[i])];
     return *node;
+  }
+
+  // The clusters where a new one would go.
+  std::vector<std::shared_ptr<Cluster>> LeafFor(const Tokenized& tokens) const {
+    auto node = root_.children.find(std::to_string(tokens.size()));
+    if (node == root_.children.end()) return {};
+    for (size_t i = 0; i < Levels(tokens); ++i) {
+      const auto child = node->second.children.find(KeyAt(node->second, tokens[i]));
+      if (child == node->second.children.end()) return {};
+      node = child;
+    }
+    return node->second.clusters;
   }
 
   void Evict() {

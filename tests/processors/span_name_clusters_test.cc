@@ -352,6 +352,7 @@ INSTANTIATE_TEST_SUITE_P(
                       ModelCase{"FewChildren", Limits(28, 0.3, 3, 100, 512, 100'000), 1000},
                       ModelCase{"ShallowAndStrict", Limits(4, 0.6, 1000, 3, 512, 100'000), 1000},
                       ModelCase{"FewSteps", Limits(28, 0.3, 1000, 100, 8, 100'000), 1000},
+                      ModelCase{"FullLeaves", Limits(20, 1.0, 2, 1, 20, 6), 1000},
                       ModelCase{"FewPatterns", Limits(6, 0.4, 5, 4, 512, 20), 1000}),
     [](const auto& parameter) { return parameter.param.name; });
 
