@@ -12,39 +12,19 @@
 # Does nothing when FOLDER holds the source already. Several runs at a time wait for each other.
 set -eu
 
-fail() {
-  echo "fetch-civetweb.sh: $*" >&2
-  exit 1
-}
+# shellcheck source=packaging/fetch-common.sh
+. "$(dirname "$0")/fetch-common.sh"
 
-[ $# -eq 1 ] || fail "cannot tell where to put the source: usage: $0 FOLDER"
-case $1 in
-  /*) folder=$1 ;;
-  *) folder=$PWD/$1 ;;
-esac
-
+name_folder "the source" "$@"
 is_complete() { [ -f "$folder/src/civetweb.c" ] && [ -f "$folder/include/civetweb.h" ]; }
 
 is_complete && exit 0
-for tool in apt-get apt-config dpkg-source flock; do
-  command -v "$tool" > /dev/null || fail "cannot find $tool: install the packages apt, dpkg-dev and util-linux"
-done
-
-parent=$(dirname "$folder")
-mkdir -p "$parent"
-exec 9> "$folder.lock"
-flock 9
-is_complete && exit 0
-
-work=$(mktemp -d "$parent/civetweb-fetch.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
-mkdir -p "$work/sources" "$work/lists/partial" "$work/cache/archives/partial" "$work/download"
+need_tools "apt, dpkg-dev and util-linux" apt-get apt-config dpkg-source flock
+start_work
 
 # The machine's sources, binary packages replaced by source packages. CD-ROMs are left out: apt
 # would ask for them.
-list="" parts=""
-eval "$(apt-config shell list Dir::Etc::sourcelist/f parts Dir::Etc::sourceparts/d)"
+find_apt_sources
 count=0
 for file in "$list" "$parts"/*.list; do
   [ -f "$file" ] || continue
@@ -58,20 +38,6 @@ for file in "$parts"/*.sources; do
   sed -e 's/^[Tt]ypes:.*/Types: deb-src/' "$file" > "$work/sources/$count.sources"
 done
 [ "$count" -gt 0 ] || fail "cannot find any apt source in $list or $parts: configure a Debian mirror"
-
-private_apt() {
-  set -- -q \
-    -o "Dir::Etc::sourcelist=/dev/null" \
-    -o "Dir::Etc::sourceparts=$work/sources" \
-    -o "Dir::State::lists=$work/lists" \
-    -o "Dir::Cache=$work/cache" \
-    "$@"
-  # The sandbox user of apt may have no access to the source tree.
-  if [ "$(id -u)" -eq 0 ]; then
-    set -- -o "APT::Sandbox::User=root" "$@"
-  fi
-  apt-get "$@"
-}
 
 # One unreachable source among several is no obstacle; whether CivetWeb was found shows below.
 private_apt update > "$work/log" 2>&1 || true

@@ -16,42 +16,21 @@ set -eu
 
 suite=unstable
 
-fail() {
-  echo "fetch-prometheus3.sh: $*" >&2
-  exit 1
-}
+# shellcheck source=packaging/fetch-common.sh
+. "$(dirname "$0")/fetch-common.sh"
 
-[ $# -eq 1 ] || fail "cannot tell where to put Prometheus: usage: $0 FOLDER"
-case $1 in
-  /*) folder=$1 ;;
-  *) folder=$PWD/$1 ;;
-esac
-
+name_folder "Prometheus" "$@"
 is_complete() { [ -x "$folder/usr/bin/prometheus" ]; }
 
 is_complete && exit 0
-for tool in apt-get apt-config dpkg-deb flock; do
-  command -v "$tool" > /dev/null || fail "cannot find $tool: install the packages apt, dpkg and util-linux"
-done
-
-parent=$(dirname "$folder")
-mkdir -p "$parent"
-exec 9> "$folder.lock"
-flock 9
-is_complete && exit 0
-
-work=$(mktemp -d "$parent/prometheus3-fetch.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
-mkdir -p "$work/sources" "$work/lists/partial" "$work/cache/archives/partial" "$work/download"
-: > "$work/status"
+need_tools "apt, dpkg and util-linux" apt-get apt-config dpkg-deb flock
+start_work
 
 # Other vendors' sources have suites of other names, and so have updates and security.
 release=$(sed -n 's/^VERSION_CODENAME="\{0,1\}\([a-z]*\).*/\1/p' /etc/os-release)
 [ -n "$release" ] || fail "cannot find VERSION_CODENAME in /etc/os-release: this is not a release of Debian"
 
-list="" parts=""
-eval "$(apt-config shell list Dir::Etc::sourcelist/f parts Dir::Etc::sourceparts/d)"
+find_apt_sources
 for file in "$list" "$parts"/*.list; do
   [ -f "$file" ] || continue
   # deb [options] URI suite component...
@@ -86,23 +65,6 @@ done
 [ ! -s "$work/found.sources" ] || mv "$work/found.sources" "$work/sources/found.sources"
 [ -n "$(ls "$work/sources")" ] ||
   fail "cannot find an apt source for $release in $list or $parts: configure a Debian mirror"
-
-private_apt() {
-  set -- -q \
-    -o "Dir::Etc::sourcelist=/dev/null" \
-    -o "Dir::Etc::sourceparts=$work/sources" \
-    -o "Dir::State=$work" \
-    -o "Dir::State::lists=$work/lists" \
-    -o "Dir::State::status=$work/status" \
-    -o "Dir::Cache=$work/cache" \
-    -o "Acquire::Languages=none" \
-    "$@"
-  # The sandbox user of apt may have no access to the source tree.
-  if [ "$(id -u)" -eq 0 ]; then
-    set -- -o "APT::Sandbox::User=root" "$@"
-  fi
-  apt-get "$@"
-}
 
 # One unreachable source among several is no obstacle; whether Prometheus was found shows below.
 private_apt update > "$work/log" 2>&1 || true
