@@ -22,9 +22,13 @@ void VisitGate::Leave(uint64_t visit) {
       free.push_back(retired_.front());
       retired_.pop_front();
     }
+    being_freed_ += free.size();
   }
   // Outside of the lock: a shard may be waiting for it.
   for (const Retired& r : free) r.layout->Delete(r.series);
+  if (free.empty()) return;
+  const MutexLock lock(&mutex_);
+  being_freed_ -= free.size();
 }
 
 void VisitGate::Retire(const SeriesLayout* layout, Series* series) {
@@ -40,7 +44,7 @@ void VisitGate::Retire(const SeriesLayout* layout, Series* series) {
 
 size_t VisitGate::retired() const {
   const MutexLock lock(&mutex_);
-  return retired_.size();
+  return retired_.size() + being_freed_;
 }
 
 }  // namespace spanmeter

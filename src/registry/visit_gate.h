@@ -28,7 +28,8 @@ class VisitGate {
   // Frees `series`, which must not be found any more, as soon as no visit can hold it.
   void Retire(const SeriesLayout* layout, Series* series);
 
-  // How many series wait for a visit to end.
+  // How many series wait for a visit to end or are being freed. None: their layouts are not needed
+  // any more, as long as no series is retired meanwhile.
   size_t retired() const;
 
  private:
@@ -42,6 +43,7 @@ class VisitGate {
   uint64_t next_visit_ GUARDED_BY(mutex_) = 0;
   std::set<uint64_t> visits_ GUARDED_BY(mutex_);
   std::deque<Retired> retired_ GUARDED_BY(mutex_);  // ascending by `before`
+  size_t being_freed_ GUARDED_BY(mutex_) = 0;       // which are in retired_ no longer
 };
 
 // Holds a visit open for the length of a scope.

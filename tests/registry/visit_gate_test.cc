@@ -1,5 +1,9 @@
 #include "registry/visit_gate.h"
 
+#include <atomic>
+#include <memory>
+#include <thread>
+
 #include <gtest/gtest.h>
 
 #include "support/fake_clock.h"
@@ -42,6 +46,25 @@ TEST_F(VisitGateTest, EndlessOverlappingVisitsDoNotKeepSeriesForever) {
   }
   gate_.Leave(previous);
   EXPECT_EQ(gate_.retired(), 0u);
+}
+
+TEST_F(VisitGateTest, NoLayoutIsNeededOnceNothingIsRetired) {
+  std::atomic<bool> done{false};
+  std::thread visitor([&] {
+    while (!done) {
+      const VisitScope visit(&gate_);
+      std::this_thread::yield();
+    }
+  });
+  for (int waited = 0; waited < 200;) {
+    auto layout = std::make_unique<const SeriesLayout>(&metrics_, &clock_);
+    gate_.Retire(layout.get(), layout->New(1, "key", "labels", 0));
+    if (gate_.retired() != 0) ++waited;
+    while (gate_.retired() != 0) std::this_thread::yield();
+    layout.reset();
+  }
+  done = true;
+  visitor.join();
 }
 
 TEST_F(VisitGateTest, WithoutVisitsSeriesAreFreedAtOnce) {
