@@ -69,6 +69,7 @@ struct ModelTally {
   uint64_t ended = 0;       // likewise
   uint64_t folded = 0;      // updates
   uint64_t dropped = 0;     // likewise
+  uint64_t overridden = 0;  // labels that rules set and external ones replaced
   uint64_t relabelled = 0;  // updates with other labels than they came with
 };
 
@@ -233,10 +234,10 @@ class ReloadingModel {
     return text;
   }
 
-  bool Relabel(const ModelSpec& spec, ModelLabels* labels) const {
+  bool Relabel(const ModelSpec& spec, ModelLabels* labels) {
     if (spec.rules == 0) return true;
     if (!rules_[spec.rules].apply(labels)) return false;
-    for (const auto& [name, value] : spec.external_labels) labels->erase(name);
+    for (const auto& [name, value] : spec.external_labels) tally_.overridden += labels->erase(name);
     for (auto& [name, value] : *labels) {
       if (spec.max_length > 0) value = value.substr(0, spec.max_length);
     }
