@@ -136,8 +136,11 @@ class RandomRun {
       options.max_cardinality_per_label = OneOf<uint64_t>({0, 1, 2, 5, 12});
     }
     if (scenario_.external_labels && (generations_.empty() || Below(4) == 0)) {
-      options.external_labels = OneOf<std::map<std::string, std::string>>(
-          {{}, {{"cluster", "c"}}, {{"cluster", "d"}, {"zone", "z"}}, {{"cluster", "e"}, {"zone", ""}}});
+      options.external_labels =
+          OneOf<std::map<std::string, std::string>>({{},
+                                                     {{"cluster", "c"}},
+                                                     {{"cluster", "d"}, {"zone", "z"}},
+                                                     {{"cluster", "e"}, {"zone", ""}}});
     }
     if (scenario_.relabelling && (generations_.empty() || Below(3) == 0)) {
       // In turn, so that all are tried.
