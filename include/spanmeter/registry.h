@@ -171,7 +171,7 @@ class UpdateBatch {
   std::string relabelled_;
 };
 
-// One label while max_cardinality_per_label is set.
+// One label while max_cardinality_per_label is set, since it has values.
 struct LabelStats {
   std::string name;
   uint64_t values = 0;    // that have a place

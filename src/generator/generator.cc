@@ -70,6 +70,7 @@ std::unique_ptr<GeneratorSession> Generator::BorrowSession() {
 }
 
 void Generator::ReturnSession(std::unique_ptr<GeneratorSession> session) {
+  last_request_nanos_.store(clock_->MonotonicNanos(), std::memory_order_relaxed);
   const MutexLock lock(&mutex_);
   // A session of a former state would bring it back into use. It is freed outside of the lock.
   if (session->state_ == state_ && idle_sessions_.size() < kMaxIdleSessions) {

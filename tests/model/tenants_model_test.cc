@@ -167,6 +167,7 @@ class ModelTenants {
   void End(Request* request, const std::vector<std::string>& names, bool broken, int64_t now) {
     Tenant& tenant = tenants_.at(request->tenant);
     tenant.requests.erase(request);
+    tenant.last_request = now;
     if (broken) return;
     tenant.received += static_cast<double>(names.size());
     if (request->restarted) ++lost;
