@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "spanmeter/clock.h"
+#include "spanmeter/relabel.h"
 
 #include "config/keys.h"
 
@@ -48,20 +49,12 @@ constexpr std::array<SubProcessor, 7> kSubProcessors = {{
     {"host-info", &ProcessorSelection::host_info, ""},
 }};
 
-bool IsLegalLabelName(std::string_view name) {
-  return !name.empty() && !(name[0] >= '0' && name[0] <= '9') &&
-         std::all_of(name.begin(), name.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                  c == '_';
-         });
-}
-
 std::string CheckOptionalLabelName(const std::string& name) {
   return name.empty() ? "" : CheckLabelName(name);
 }
 
 std::string CheckTraceIdLabelName(const std::string& name) {
-  if (!IsLegalLabelName(name)) return "is not a label name: it must match [a-zA-Z_][a-zA-Z0-9_]*";
+  if (!IsLabelName(name)) return "is not a label name: it must match [a-zA-Z_][a-zA-Z0-9_]*";
   if (name.size() > kMaxTraceIdLabelName) {
     return "is " + std::to_string(name.size()) + " characters long: at most " +
            std::to_string(kMaxTraceIdLabelName) +
@@ -279,8 +272,8 @@ void AppendServiceGraphsKeys(ConfigKeys<GeneratorOptions>* keys) {
 }  // namespace
 
 std::string CheckLabelName(const std::string& name) {
-  if (!IsLegalLabelName(name)) return "is not a label name: it must match [a-zA-Z_][a-zA-Z0-9_]*";
-  for (const std::string_view reserved : {"le", "__name__", "metric_overflow"}) {
+  if (!IsLabelName(name)) return "is not a label name: it must match [a-zA-Z_][a-zA-Z0-9_]*";
+  for (const std::string_view reserved : kLabelsOfTheRegistry) {
     if (name == reserved) return "is a reserved label name: choose another";
   }
   return "";

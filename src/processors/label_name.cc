@@ -1,8 +1,10 @@
 #include "processors/label_name.h"
 
+#include <algorithm>
 #include <array>
 
 #include "spanmeter/quote.h"
+#include "spanmeter/relabel.h"
 
 namespace spanmeter {
 
@@ -29,7 +31,8 @@ bool IsIntrinsicLabel(std::string_view name) {
 }
 
 bool IsReservedLabel(std::string_view name) {
-  return name == "le" || name == "__name__" || name == "metric_overflow";
+  return std::find(kLabelsOfTheRegistry.begin(), kLabelsOfTheRegistry.end(), name) !=
+         kLabelsOfTheRegistry.end();
 }
 
 void AppendSanitized(std::string_view key, std::string* out) {

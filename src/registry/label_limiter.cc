@@ -75,7 +75,8 @@ void LabelLimiter::Release(std::span<const LabelValue> labels, int64_t last_seen
     const auto label = labels_.find(one.name);
     if (label == labels_.end()) continue;
     const auto value = label->second.values.find(one.value);
-    if (value == label->second.values.end()) continue;
+    // A label that was not followed when the series was born kept no place for it.
+    if (value == label->second.values.end() || value->second.holders == 0) continue;
     --value->second.holders;
     value->second.last_seen_nanos = std::max(value->second.last_seen_nanos, last_seen_nanos);
   }

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <deque>
 #include <random>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "spanmeter/key_hash.h"
@@ -177,32 +179,36 @@ namespace {
 
 using Readers = std::vector<std::unique_ptr<FamilyReader>>;
 
+using Names = std::vector<std::string>;
+
+// Whether a name that is not in `order` yet stands before `name` in `names`.
+bool Waits(const std::string& name, const Names& names, const Names& order) {
+  const auto end = std::find(names.begin(), names.end(), name);
+  return end != names.end() && std::any_of(names.begin(), end, [&order](const std::string& before) {
+           return std::find(order.begin(), order.end(), before) == order.end();
+         });
+}
+
 // The names of all metrics, such that each stands behind those that stand before it in a family.
 // Families of different tenants have parts of one order, so there is such a list.
-std::vector<std::string> OrderOfMetrics(const Readers& readers) {
-  std::vector<std::string> order;
-  const auto is_listed = [&order](const FamilyMetric& metric) {
-    return std::find(order.begin(), order.end(), metric.name) != order.end();
-  };
+Names OrderOfMetrics(const Readers& readers) {
+  std::set<Names> families;  // few, however many tenants there are
+  for (const auto& reader : readers) {
+    Names names;
+    for (const FamilyMetric& metric : reader->metrics()) names.push_back(metric.name);
+    families.insert(std::move(names));
+  }
+  Names order;
   for (size_t before = SIZE_MAX; before != order.size();) {
     before = order.size();
-    for (const auto& reader : readers) {
-      for (const FamilyMetric& metric : reader->metrics()) {
-        if (is_listed(metric)) continue;
-        // May be next, unless something has to come before it elsewhere.
-        const bool waits = std::any_of(readers.begin(), readers.end(), [&](const auto& other) {
-          for (const FamilyMetric& theirs : other->metrics()) {
-            if (theirs.name == metric.name) return false;
-            if (is_listed(theirs)) continue;
-            const auto& names = other->metrics();
-            return std::any_of(names.begin(), names.end(), [&](const FamilyMetric& later) {
-              return later.name == metric.name;
-            });
-          }
-          return false;
+    for (const Names& family : families) {
+      for (const std::string& name : family) {
+        if (std::find(order.begin(), order.end(), name) != order.end()) continue;
+        const bool waits = std::any_of(families.begin(), families.end(), [&](const Names& other) {
+          return Waits(name, other, order);
         });
         if (waits) break;
-        order.push_back(metric.name);
+        order.push_back(name);
       }
     }
   }
