@@ -21,11 +21,14 @@ readonly build_packages=(
   dpkg-dev
   g++
   libabsl-dev
+  libcurl4-openssl-dev
   libdeflate-dev
   libgrpc++-dev
   libisal-dev
   libprotobuf-dev
   libre2-dev
+  libsnappy-dev
+  libsqlite3-dev
   libssl-dev
   libtomlplusplus-dev
   libxxhash-dev
@@ -49,6 +52,7 @@ readonly test_packages=(
   python3-grpcio
   python3-prometheus-client
   python3-protobuf
+  python3-snappy
 )
 
 # What the longer checks of .ci/run need on top.

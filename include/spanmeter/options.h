@@ -13,6 +13,9 @@
 #include <variant>
 #include <vector>
 
+#include "spanmeter/relabel_options.h"
+#include "spanmeter/remote_write_options.h"
+
 namespace spanmeter {
 
 enum class LogLevel : uint8_t { kDebug, kInfo, kWarn, kError };
@@ -151,33 +154,6 @@ struct HostInfoOptions {
   bool operator==(const HostInfoOptions&) const = default;
 };
 
-// One step of relabelling, with the fields and defaults of Prometheus
-// (https://prometheus.io/docs/prometheus/latest/configuration/configuration/#relabel_config).
-struct RelabelRule {
-  enum class Action : uint8_t {
-    kReplace,
-    kKeep,
-    kDrop,
-    kLabelMap,
-    kLabelDrop,
-    kLabelKeep,
-    kLowercase,
-    kUppercase,
-    kHashMod,
-  };
-
-  std::vector<std::string> source_labels;
-  std::string separator = ";";
-  // RE2 syntax; must match all of its subject.
-  std::string regex = "(.*)";
-  uint64_t modulus = 0;
-  std::string target_label;
-  std::string replacement = "$1";
-  Action action = Action::kReplace;
-
-  bool operator==(const RelabelRule&) const = default;
-};
-
 enum class LimiterType : uint8_t { kSeries, kEntity };
 enum class SpanNameSanitization : uint8_t { kOff, kDryRun, kEnabled };
 enum class HistogramKind : uint8_t { kClassic, kNative, kBoth };
@@ -236,6 +212,9 @@ struct GeneratorOptions {
   double native_histogram_bucket_factor = 1.1;
   uint64_t native_histogram_max_bucket_number = 100;
   int64_t native_histogram_min_reset_duration = int64_t{15} * 60 * 1'000'000'000;
+  // How often series are pushed by remote write: at multiples of it, counted from the Unix epoch.
+  // 1 s to 1 h.
+  int64_t collection_interval = int64_t{15} * 1'000'000'000;
   // Applied in order to every label set before its series is looked up.
   std::vector<RelabelRule> relabel;
 
@@ -260,6 +239,8 @@ struct Options {
   OtlpGrpcOptions otlp_grpc;
   HttpOptions http;
   TenancyOptions tenancy;
+  StorageOptions storage;
+  std::vector<RemoteWriteOptions> remote_write;
   GeneratorOptions generator;
   // The complete options of tenants that have a table of their own.
   std::map<std::string, GeneratorOptions> tenants;

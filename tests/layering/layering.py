@@ -19,6 +19,7 @@ ALLOWED = {
     "otlp": {"base", "registry", "processors", "generator"},
     "exposition": {"base", "registry"},
     "http": {"base", "registry", "exposition"},
+    "remote_write": {"base", "registry"},
     "config": {"base", "registry", "processors"},
     "app": {
         "base",
@@ -28,6 +29,7 @@ ALLOWED = {
         "otlp",
         "exposition",
         "http",
+        "remote_write",
         "config",
     },
 }
@@ -38,6 +40,8 @@ HOMES = {
     "key_hash": "registry",
     "mutex": "base",
     "options": "base",
+    "relabel_options": "base",
+    "remote_write_options": "base",
     "trace_id": "base",
     "two_generation_map": "base",
     "wire_reader": "base",
@@ -55,12 +59,15 @@ LIBRARIES = [
     ("gRPC", re.compile(r"grpc(pp|\+\+)?/|.*\.grpc\.pb\.h$"), {"otlp"}),
     ("libprotobuf", re.compile(r"google/protobuf/|.*\.pb\.h$"), {"otlp"}),
     ("CivetWeb", re.compile(r"civetweb\.h$|CivetServer\.h$"), {"http"}),
+    ("libcurl", re.compile(r"curl/"), {"remote_write"}),
+    ("SQLite", re.compile(r"sqlite3\.h$"), {"remote_write"}),
+    ("snappy", re.compile(r"snappy"), {"remote_write"}),
     ("toml++", re.compile(r"toml\+\+/|toml\.hpp?$"), {"config"}),
     # Its types would put a lock and an allocation behind every update.
     (
         "prometheus-cpp",
         re.compile(r"prometheus/"),
-        {"base", "generator", "otlp", "exposition", "http", "app"},
+        {"base", "generator", "otlp", "exposition", "http", "remote_write", "app"},
     ),
 ]
 

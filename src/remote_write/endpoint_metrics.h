@@ -1,0 +1,64 @@
+// What is counted about one receiver.
+
+#ifndef SPANMETER_REMOTE_WRITE_ENDPOINT_METRICS_H_
+#define SPANMETER_REMOTE_WRITE_ENDPOINT_METRICS_H_
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <prometheus/metric_family.h>
+
+#include "spanmeter/mutex.h"
+
+#include "remote_write/block.h"
+#include "remote_write/drop_reason.h"
+
+namespace spanmeter {
+
+// The gauges of a queue, as of one instant.
+struct QueueStats {
+  uint64_t blocks = 0;
+  uint64_t bytes = 0;         // compressed, of all blocks
+  uint64_t memory_bytes = 0;  // of these, in memory
+  SampleCounts counts;
+  int64_t oldest_ms = 0;  // the oldest sample's timestamp; 0 = nothing waits
+};
+
+// Thread-safe. Lives as long as the process, so that counters never go back.
+class EndpointMetrics {
+ public:
+  // The labels of all metrics.
+  EndpointMetrics(std::string remote_name, std::string url);
+
+  // Samples that went into the queue; `newest_ms` is the newest of them.
+  void CountIn(const SampleCounts& counts, int64_t newest_ms);
+  // A request was answered (`code`: HTTP status, 0 = no answer).
+  void CountRequest(int code, double seconds);
+  void CountSent(const SampleCounts& counts, uint64_t body_bytes, int64_t newest_ms);
+  // What the receiver says it has written of what was sent; protocol 2.0 only.
+  void CountWritten(const SampleCounts& counts);
+  void CountRetried(const SampleCounts& counts);
+  // The receiver refused them for good; counted as dropped as well.
+  void CountFailed(const SampleCounts& counts);
+  void CountDropped(DropReason reason, const SampleCounts& counts);
+  void CountMetadata(uint64_t metrics, uint64_t body_bytes);
+  void CountMetadataRetried(uint64_t metrics);
+  void CountMetadataFailed(uint64_t metrics);
+  // How many requests may be under way at a time.
+  void SetShards(uint64_t now, uint64_t max);
+
+  // Appends all families.
+  void Append(const QueueStats& queue, int64_t now_ms,
+              std::vector<prometheus::MetricFamily>* families) const;
+
+ private:
+  // (see endpoint_metrics.cc)
+};
+
+}  // namespace spanmeter
+
+#endif  // SPANMETER_REMOTE_WRITE_ENDPOINT_METRICS_H_
