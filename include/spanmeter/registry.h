@@ -244,6 +244,15 @@ class Registry {
   // Returns false when the sink ended the visit.
   bool Visit(SampleSink* sink);
 
+  // For the one reader that passes on ends. From now on (or no more) what expires or ends otherwise
+  // is kept until VisitEnded() has shown it; how much is kept has a fixed bound.
+  void KeepEnded(bool keep);
+  // Presents to sink->Ended() each series that came to its end since the last time, by metric. One
+  // of the same labels may be alive again. False when the sink ended the visit.
+  bool VisitEnded(SampleSink* sink);
+  // Whether VisitEnded() would present something.
+  bool HasEnded() const;
+
   RegistryStats GetStats() const;
 
  private:

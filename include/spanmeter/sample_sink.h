@@ -26,6 +26,8 @@ struct MetricInfo {
   // Histograms only: whether formats that carry native histograms present the classic buckets too.
   // False: every point is a native histogram, and has no bounds.
   bool classic = true;
+  // Histograms only: whether there are native ones.
+  bool native = false;
   // Label name of exemplars.
   std::string exemplar_label = "traceID";
 
@@ -53,6 +55,9 @@ struct NativeHistogramPoint {
   int32_t schema = 0;  // -4 to 8
   double zero_threshold = 0;
   double zero_count = 0;
+  // Whether the histogram has started over since it came into being; its created time then says
+  // when.
+  bool started_over = false;
   std::span<const NativeBucket> buckets;  // ascending by index
   // In no order; `bucket` means nothing in them.
   std::span<const Exemplar> exemplars;
@@ -92,6 +97,9 @@ class SampleSink {
   // REQUIRES: the metric is a histogram.
   virtual bool Histogram(std::string_view labels, const HistogramPoint& point,
                          int64_t created_ms) = 0;
+  // The series came to its end since the last visit of this kind; only Registry::VisitEnded() says
+  // so. `born_ms` is when its label set came into being.
+  virtual bool Ended(std::string_view /*labels*/, int64_t /*born_ms*/) { return true; }
 };
 
 }  // namespace spanmeter

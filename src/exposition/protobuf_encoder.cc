@@ -7,13 +7,17 @@
 #include <limits>
 #include <utility>
 
+#include "spanmeter/label_reader.h"
+#include "spanmeter/native_wire.h"
+#include "spanmeter/wire_writer.h"
+
 namespace spanmeter {
 namespace {
 
 // Field numbers are those of metrics.proto. All but one fit into a tag of one byte.
-constexpr char Varint(int field) { return static_cast<char>(field << 3); }
-constexpr char Fixed64(int field) { return static_cast<char>(field << 3 | 1); }
-constexpr char Delimited(int field) { return static_cast<char>(field << 3 | 2); }
+using wire::Delimited;
+using wire::Fixed64;
+using wire::Varint;
 
 constexpr char kFamilyName = Delimited(1);
 constexpr char kFamilyHelp = Delimited(2);
@@ -36,19 +40,11 @@ constexpr char kHistogramCount = Varint(1);
 constexpr char kHistogramSum = Fixed64(2);
 constexpr char kHistogramBucket = Delimited(3);
 constexpr char kHistogramCountFloat = Fixed64(4);
-constexpr char kHistogramSchema = Varint(5);
-constexpr char kHistogramZeroThreshold = Fixed64(6);
-constexpr char kHistogramZeroCount = Varint(7);
-constexpr char kHistogramZeroCountFloat = Fixed64(8);
+constexpr int kHistogramSchema = 5;
 constexpr char kHistogramSpan = Delimited(12);
-constexpr char kHistogramDelta = Delimited(13);       // packed
-constexpr char kHistogramFloatCount = Delimited(14);  // packed
 constexpr char kHistogramStart = Delimited(15);
 // Field 16, delimited, as a varint of two bytes.
 constexpr char kHistogramExemplar[] = {static_cast<char>(0x82), 0x01};
-
-constexpr char kSpanOffset = Varint(1);
-constexpr char kSpanLength = Varint(2);
 
 constexpr char kBucketCount = Varint(1);
 constexpr char kBucketBound = Fixed64(2);
@@ -63,65 +59,13 @@ constexpr char kTimestampSeconds = Varint(1);
 constexpr char kTimestampNanos = Varint(2);
 
 // Upper bounds of what the parts of a metric take, for Reserve().
-constexpr size_t kMaxVarint = 10;
 constexpr size_t kLabelOverhead = 32;    // tags and lengths of a label pair
 constexpr size_t kMinLabelText = 4;      // `a=""`
 constexpr size_t kMetricOverhead = 192;  // everything but labels, buckets and exemplars
 constexpr size_t kBucketOverhead = 48;
-constexpr size_t kNativeBucketOverhead = 32;  // with a span of its own
 constexpr size_t kExemplarOverhead = 128;
 
 constexpr size_t kTraceIdChars = 2 * kTraceIdSize;
-
-size_t VarintSize(uint64_t value) {
-  size_t size = 1;
-  while (value >= 0x80) {
-    value >>= 7;
-    ++size;
-  }
-  return size;
-}
-
-char* PutVarint(uint64_t value, char* out) {
-  while (value >= 0x80) {
-    *out++ = static_cast<char>(value | 0x80);
-    value >>= 7;
-  }
-  *out++ = static_cast<char>(value);
-  return out;
-}
-
-// A sint32 or sint64: small numbers of either sign are short.
-char* PutSigned(int64_t value, char* out) {
-  return PutVarint(static_cast<uint64_t>(value) << 1 ^ static_cast<uint64_t>(value >> 63), out);
-}
-
-// The format is little-endian, as are all machines that Debian's ISA-L exists for.
-char* PutDouble(char tag, double value, char* out) {
-  *out++ = tag;
-  std::memcpy(out, &value, sizeof value);
-  return out + sizeof value;
-}
-
-char* PutBytes(char tag, std::string_view bytes, char* out) {
-  *out++ = tag;
-  out = PutVarint(bytes.size(), out);
-  std::memcpy(out, bytes.data(), bytes.size());
-  return out + bytes.size();
-}
-
-// Puts a message whose length is known only afterwards: body(out) writes it and returns its end.
-// `length_size` is how many bytes the length will probably take; a wrong guess costs moving the
-// message.
-template <typename Body>
-char* PutMessage(char tag, size_t length_size, char* out, Body body) {
-  *out++ = tag;
-  char* const begin = out + length_size;
-  const auto size = static_cast<size_t>(body(begin) - begin);
-  const size_t needed = VarintSize(size);
-  if (needed != length_size) std::memmove(out + needed, begin, size);
-  return PutVarint(size, out) + size;
-}
 
 char* PutTimestamp(char tag, int64_t milliseconds, char* out) {
   return PutMessage(tag, 1, out, [milliseconds](char* p) {
@@ -144,113 +88,15 @@ char* PutCount(char tag, char float_tag, double count, char* out) {
   return rounded == count && rounded < kBeyondInteger ? out : PutDouble(float_tag, count, out);
 }
 
-// Whether a number may stand in an integer field.
-bool IsCount(double count) {
-  constexpr double kBeyondDelta = 9223372036854775808.0;  // 2^63
-  return count >= 0 && count < kBeyondDelta &&
-         count == static_cast<double>(static_cast<int64_t>(count));
-}
-
-bool HasFloatCounts(const HistogramPoint& point) {
-  const std::span<const NativeBucket> buckets = point.native->buckets;
-  return !IsCount(point.count()) || !IsCount(point.native->zero_count) ||
-         !std::all_of(buckets.begin(), buckets.end(),
-                      [](const NativeBucket& bucket) { return IsCount(bucket.count); });
-}
-
-// The buckets' indices: runs of consecutive ones, each with its distance from the one before.
-char* PutSpans(std::span<const NativeBucket> buckets, char* out) {
-  // A span of nothing tells readers that a histogram without buckets is a native one.
-  if (buckets.empty()) {
-    *out++ = kHistogramSpan;
-    return PutVarint(0, out);
-  }
-  int64_t next = 0;
-  for (size_t begin = 0; begin < buckets.size();) {
-    size_t end = begin + 1;
-    while (end < buckets.size() && buckets[end].index == buckets[end - 1].index + 1) ++end;
-    out = PutMessage(kHistogramSpan, 1, out, [&](char* span) {
-      *span++ = kSpanOffset;
-      span = PutSigned(buckets[begin].index - next, span);
-      *span++ = kSpanLength;
-      return PutVarint(end - begin, span);
-    });
-    next = int64_t{buckets[end - 1].index} + 1;
-    begin = end;
-  }
-  return out;
-}
-
-// The native part of a histogram but for its exemplars and the count of all.
-char* PutNative(const NativeHistogramPoint& native, bool float_counts, char* out) {
-  *out++ = kHistogramSchema;
-  out = PutSigned(native.schema, out);
-  out = PutDouble(kHistogramZeroThreshold, native.zero_threshold, out);
-  if (float_counts) {
-    out = PutDouble(kHistogramZeroCountFloat, native.zero_count, out);
-  } else {
-    *out++ = kHistogramZeroCount;
-    out = PutVarint(static_cast<uint64_t>(native.zero_count), out);
-  }
-  out = PutSpans(native.buckets, out);
-  if (native.buckets.empty()) return out;
-  if (float_counts) {
-    return PutMessage(kHistogramFloatCount, 2, out, [&native](char* counts) {
-      for (const NativeBucket& bucket : native.buckets) {
-        std::memcpy(counts, &bucket.count, sizeof bucket.count);
-        counts += sizeof bucket.count;
-      }
-      return counts;
-    });
-  }
-  return PutMessage(kHistogramDelta, 1, out, [&native](char* deltas) {
-    int64_t before = 0;
-    for (const NativeBucket& bucket : native.buckets) {
-      const auto count = static_cast<int64_t>(bucket.count);
-      deltas = PutSigned(count - before, deltas);
-      before = count;
-    }
-    return deltas;
-  });
-}
-
-// The end of the label value that begins at `begin`: the next quote that is not escaped.
-const char* FindClosingQuote(const char* begin, const char* end) {
-  for (const char* p = begin; p < end; ++p) {
-    if (*p == '"') return p;
-    if (*p == '\\') ++p;
-  }
-  return end;
-}
-
 // Puts label pairs from the text form `name="value",...`.
 char* PutLabels(std::string_view labels, char* out) {
-  const char* p = labels.data();
-  const char* const end = p + labels.size();
-  while (p < end) {
-    const char* const equals = static_cast<const char*>(std::memchr(p, '=', end - p));
-    if (equals == nullptr || equals + 1 >= end) break;
-    const std::string_view name(p, static_cast<size_t>(equals - p));
-    const char* const value = equals + 2;
-    const char* const quote = FindClosingQuote(value, end);
+  LabelReader reader(labels);
+  while (reader.Next()) {
     out = PutMessage(kMetricLabel, 1, out, [&](char* pair) {
-      pair = PutBytes(kLabelName, name, pair);
-      const auto size = static_cast<size_t>(quote - value);
-      if (std::memchr(value, '\\', size) == nullptr)
-        return PutBytes(kLabelValue, {value, size}, pair);
-      return PutMessage(kLabelValue, 1, pair, [&](char* text) {
-        for (const char* v = value; v < quote; ++v) {
-          if (*v == '\\') {
-            ++v;
-            *text++ = *v == 'n' ? '\n' : *v;
-          } else {
-            *text++ = *v;
-          }
-        }
-        return text;
-      });
+      pair = PutBytes(kLabelName, reader.name(), pair);
+      if (!reader.has_escapes()) return PutBytes(kLabelValue, reader.escaped_value(), pair);
+      return PutMessage(kLabelValue, 1, pair, [&](char* text) { return reader.PutValue(text); });
     });
-    p = quote + 2;  // the quote and the comma
   }
   return out;
 }
@@ -336,7 +182,7 @@ bool ProtobufEncoder::Histogram(std::string_view labels, const HistogramPoint& p
   size_t bucket_bytes = bounds_.size() * kBucketOverhead;
   if (native != nullptr) {
     exemplars += native->exemplars.size();
-    bucket_bytes += native->buckets.size() * kNativeBucketOverhead;
+    bucket_bytes += kNativeHeadBytes + native->buckets.size() * kNativeBucketBytes;
   }
   char* const begin = Reserve(MaxLabelBytes(labels) + kMetricOverhead + bucket_bytes +
                               exemplars * (exemplar_label_.size() + kExemplarOverhead));
@@ -351,7 +197,12 @@ bool ProtobufEncoder::Histogram(std::string_view labels, const HistogramPoint& p
       out = PutDouble(kHistogramSum, point.sum, out);
       if (!bounds_.empty()) out = WriteClassicBuckets(point, out);
       if (native != nullptr) {
-        out = PutNative(*native, float_counts, out);
+        out = PutNative(kHistogramSchema, *native, float_counts, out);
+        if (native->buckets.empty()) {
+          // A span of nothing tells readers that a histogram without buckets is a native one.
+          *out++ = kHistogramSpan;
+          out = PutVarint(0, out);
+        }
         for (const Exemplar& exemplar : native->exemplars) {
           *out++ = kHistogramExemplar[0];
           out = WriteExemplar(kHistogramExemplar[1], exemplar, out);

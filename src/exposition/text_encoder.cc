@@ -5,7 +5,7 @@
 #include <limits>
 #include <utility>
 
-#include "exposition/number_text.h"
+#include "spanmeter/number_text.h"
 
 namespace spanmeter {
 namespace {

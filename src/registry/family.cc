@@ -25,6 +25,7 @@ std::vector<MetricInfo> MakeInfos(const FamilyOptions& family) {
     info.type = metric.type;
     info.bounds = metric.bounds;
     info.classic = metric.classic;
+    info.native = metric.native.has_value();
   }
   return infos;
 }
@@ -61,7 +62,7 @@ Family::Family(FamilySpec spec, FamilyShared* shared)
       layout_(&options_.metrics, shared->clock),
       labels_(options_.labels, options_.own_labels || !spec_.relabel.empty(),
               spec_.external_labels),
-      infos_(MakeInfos(options_)),
+      infos_(std::make_shared<const std::vector<MetricInfo>>(MakeInfos(options_))),
       relabeler_(MakeRelabeler(spec_)),
       rewriter_(MakeRewriter(spec_, relabeler_.get(), shared->hash_seed)),
       series_per_label_set_(
@@ -212,7 +213,7 @@ void Family::ApplyOverflow(const Update& update, Instant now) {
   const MutexLock lock(&overflow_mutex_);
   if (overflow_ended_) return;
   if (overflow_ != nullptr && StaleAt(*overflow_, now.monotonic_nanos)) {
-    shared_->gate.Retire(&layout_, overflow_);
+    Retire(overflow_);
     overflow_ = nullptr;
   }
   if (overflow_ == nullptr) {
@@ -263,6 +264,14 @@ void Family::RemoveLocked(Shard* shard, Series* series) {
     shared_->label_limiter.Release(decoded.labels, series->last_update_nanos());
   }
   shared_->series_expired.fetch_add(count, std::memory_order_relaxed);
+  Retire(series);
+}
+
+void Family::Retire(Series* series) {
+  if (shared_->ended_series.kept()) {
+    shared_->ended_series.Add(
+        {infos_, series->present(), series->birth_ms(), std::string(series->labels())});
+  }
   shared_->gate.Retire(&layout_, series);
 }
 
@@ -298,7 +307,7 @@ void Family::Expire(int64_t now_nanos) {
   });
   const MutexLock lock(&overflow_mutex_);
   if (overflow_ != nullptr && StaleAt(*overflow_, now_nanos)) {
-    shared_->gate.Retire(&layout_, overflow_);
+    Retire(overflow_);
     overflow_ = nullptr;
   }
 }
@@ -313,7 +322,7 @@ void Family::End() {
   const MutexLock lock(&overflow_mutex_);
   overflow_ended_ = true;
   if (overflow_ == nullptr) return;
-  shared_->gate.Retire(&layout_, overflow_);
+  Retire(overflow_);
   overflow_ = nullptr;
 }
 

@@ -23,6 +23,7 @@
 #include "spanmeter/registry.h"
 #include "spanmeter/relabel.h"
 
+#include "registry/ended_series.h"
 #include "registry/key_rewriter.h"
 #include "registry/label_limiter.h"
 #include "registry/label_text.h"
@@ -78,6 +79,7 @@ struct FamilyShared {
   Mutex mutex;
   std::vector<std::shared_ptr<Family>> ended GUARDED_BY(mutex);
   VisitGate gate;
+  EndedSeries ended_series;
 
   // Since the start; series in the unit of the limits.
   std::atomic<uint64_t> series_created{0};
@@ -171,6 +173,8 @@ class Family {
   Series* NewSeriesLocked(Shard* shard, const Update& update, std::string_view key, Instant now)
       REQUIRES_LOCK(shard->mutex);
   void RemoveLocked(Shard* shard, Series* series) REQUIRES_LOCK(shard->mutex);
+  // The series is found no more: keeps what readers of ends need, and frees the rest.
+  void Retire(Series* series);
   void ForEachSeries(const std::function<void(Shard*, Series*)>& visit);
   void NoteRefused(std::string_view key, Instant now);
   void ApplyOverflow(const Update& update, Instant now);
@@ -183,7 +187,7 @@ class Family {
   const FamilyOptions& options_;
   const SeriesLayout layout_;
   const LabelRenderer labels_;
-  const std::vector<MetricInfo> infos_;
+  const EndedSeries::Metrics infos_;
   // Null without relabelling.
   const std::unique_ptr<const Relabeler> relabeler_;
   const std::unique_ptr<KeyRewriter> rewriter_;

@@ -110,7 +110,8 @@ FamilyReader::NativeNote FamilyReader::NoteNative(const Series& series, size_t m
   const NativeHistogram& native = layout_.Native(series, metric);
   NativeBucket* const buckets = arena->Take(native.size());
   native.CopyBuckets(buckets);
-  return {buckets, native.zero_count(), native.schema(), static_cast<uint32_t>(native.size())};
+  return {buckets, native.zero_count(), static_cast<int16_t>(native.schema()),
+          native.started_over(), static_cast<uint32_t>(native.size())};
 }
 
 void FamilyReader::NoteOthers(const Series& series) {
@@ -154,7 +155,7 @@ FamilyReader::Reading FamilyReader::ReadNoted(size_t metric, const Series* serie
 
 // A metric is announced before its first series: without series there is no metric.
 bool FamilyReader::Announce(size_t metric) {
-  MetricInfo info = family_.infos_[metric];
+  MetricInfo info = (*family_.infos_)[metric];
   info.exemplar_label = exemplar_label_;
   return announcer_.Announce(info);
 }
@@ -208,6 +209,7 @@ bool FamilyReader::PresentNative(size_t metric, const Reading& reading,
   exemplars = known_exemplars_;
   NativeHistogramPoint native;
   native.schema = reading.native.schema;
+  native.started_over = reading.native.started_over;
   native.zero_threshold = kNativeZeroThreshold;
   native.zero_count = reading.native.zero_count;
   native.buckets = {reading.native.buckets, reading.native.size};

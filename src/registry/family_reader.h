@@ -65,7 +65,8 @@ class FamilyReader {
   struct NativeNote {
     const NativeBucket* buckets;
     double zero_count;
-    int32_t schema;
+    int16_t schema;
+    bool started_over;
     uint32_t size;
 
     // How many observations there are of those in the bucket of `value`.

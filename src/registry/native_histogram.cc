@@ -115,6 +115,7 @@ void NativeHistogram::StartOver(const NativeHistogramOptions& options, int64_t n
   zero_count_ = 0;
   schema_ = static_cast<int8_t>(options.schema);
   last_reset_nanos_ = now_nanos;
+  started_over_ = true;
 }
 
 void NativeHistogram::HalveResolution() {

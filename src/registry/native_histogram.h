@@ -38,6 +38,7 @@ class NativeHistogram {
 
   int32_t schema() const { return schema_; }
   double zero_count() const { return zero_count_; }
+  bool started_over() const { return started_over_; }
   // How many buckets there are, the zero bucket not among them.
   size_t size() const { return size_; }
   // Copies size() buckets, ascending.
@@ -68,6 +69,7 @@ class NativeHistogram {
   uint16_t capacity_ = 0;
   int8_t schema_;
   bool wide_ = false;
+  bool started_over_ = false;
 };
 static_assert(sizeof(NativeHistogram) == 32);
 

@@ -246,6 +246,26 @@ bool VisitRegistries(std::span<const std::shared_ptr<Registry>> registries, Samp
   return true;
 }
 
+void Registry::KeepEnded(bool keep) { impl_->shared->ended_series.Keep(keep); }
+
+bool Registry::HasEnded() const { return !impl_->shared->ended_series.empty(); }
+
+bool Registry::VisitEnded(SampleSink* sink) {
+  const std::vector<EndedSeries::LabelSet> label_sets = impl_->shared->ended_series.Take();
+  std::set<EndedSeries::Metrics> families;
+  for (const auto& label_set : label_sets) families.insert(label_set.metrics);
+  for (const EndedSeries::Metrics& metrics : families) {
+    for (size_t i = 0; i < metrics->size(); ++i) {
+      if (!sink->BeginMetric((*metrics)[i])) return false;
+      for (const auto& label_set : label_sets) {
+        const bool present = label_set.metrics == metrics && (label_set.present >> i & 1) != 0;
+        if (present && !sink->Ended(label_set.labels, label_set.born_ms)) return false;
+      }
+    }
+  }
+  return true;
+}
+
 RegistryStats Registry::GetStats() const {
   const FamilyShared& shared = *impl_->shared;
   const int64_t now = shared.clock->MonotonicNanos();

@@ -45,6 +45,8 @@ HOMES = {
     "trace_id": "base",
     "two_generation_map": "base",
     "wire_reader": "base",
+    "wire_writer": "base",
+    "label_reader": "registry",
     "sample_sink": "registry",
     "any_value": "processors",
     "processor": "processors",

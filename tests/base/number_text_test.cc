@@ -1,4 +1,4 @@
-#include "exposition/number_text.h"
+#include "spanmeter/number_text.h"
 
 #include <cmath>
 #include <cstdlib>

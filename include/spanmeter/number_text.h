@@ -1,7 +1,7 @@
 // Numbers as the text formats write them. Locale plays no part.
 
-#ifndef SPANMETER_SRC_EXPOSITION_NUMBER_TEXT_H_
-#define SPANMETER_SRC_EXPOSITION_NUMBER_TEXT_H_
+#ifndef SPANMETER_NUMBER_TEXT_H_
+#define SPANMETER_NUMBER_TEXT_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -26,4 +26,4 @@ std::string BoundText(double bound, bool canonical);
 
 }  // namespace spanmeter
 
-#endif  // SPANMETER_SRC_EXPOSITION_NUMBER_TEXT_H_
+#endif  // SPANMETER_NUMBER_TEXT_H_
