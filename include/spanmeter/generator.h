@@ -107,8 +107,8 @@ class Generator {
   // To be called at least once a second: what is due without a span, and now and then the removal
   // of stale series.
   void Maintain();
-  // Whether nothing is left of the tenant: no series, no request for stale_duration, and nothing
-  // that waits for its other side.
+  // Whether nothing is left of the tenant: no series, no end of a series that is still to be passed
+  // on, no request for stale_duration, and nothing that waits for its other side.
   bool IsIdle() const;
 
   // Appends what the generator says about itself, with the label `tenant`.

@@ -27,16 +27,9 @@ class LabelReader {
     if (equals == nullptr || equals + 1 >= end_) return false;
     name_ = {pos_, static_cast<size_t>(equals - pos_)};
     const char* const value = equals + 2;
-    const char* quote = value;
-    has_escapes_ = false;
-    while (quote < end_ && *quote != '"') {
-      if (*quote == '\\') {
-        has_escapes_ = true;
-        ++quote;
-      }
-      ++quote;
-    }
-    if (quote > end_) quote = end_;
+    const char* quote = FindQuote(value);
+    has_escapes_ = std::memchr(value, '\\', static_cast<size_t>(quote - value)) != nullptr;
+    if (has_escapes_) quote = FindUnescapedQuote(value);
     value_ = {value, static_cast<size_t>(quote - value)};
     pos_ = quote + 2;  // the quote and the comma
     return true;
@@ -60,6 +53,15 @@ class LabelReader {
   }
 
  private:
+  const char* FindQuote(const char* value) const {
+    const void* const quote = std::memchr(value, '"', static_cast<size_t>(end_ - value));
+    return quote == nullptr ? end_ : static_cast<const char*>(quote);
+  }
+  const char* FindUnescapedQuote(const char* value) const {
+    while (value < end_ && *value != '"') value += *value == '\\' ? 2 : 1;
+    return value < end_ ? value : end_;
+  }
+
   const char* pos_;
   const char* const end_;
   std::string_view name_;

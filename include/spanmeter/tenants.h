@@ -51,6 +51,8 @@ class Tenants {
   // Presents the series of all tenants, or of one; false when the sink ended the visit.
   bool Visit(SampleSink* sink) const;
   bool Visit(std::string_view tenant, SampleSink* sink) const;
+  // Every tenant, by name.
+  std::vector<std::shared_ptr<Generator>> All() const;
   // Whether the tenant is there, with or without series, or has options of its own.
   bool Has(std::string_view tenant) const;
 
@@ -64,13 +66,9 @@ class Tenants {
 
  private:
   static constexpr size_t kRefusals = 4;
-  using Generators = std::vector<std::shared_ptr<Generator>>;
-
   const GeneratorOptions& OptionsOfLocked(const std::string& tenant) const REQUIRES_LOCK(mutex_);
   std::shared_ptr<Generator> AddLocked(std::string_view tenant) REQUIRES_LOCK(mutex_);
   Found Refuse(Refusal refusal, std::string message);
-  // By name.
-  Generators All() const;
   void Collect(std::vector<prometheus::MetricFamily>* families) const;
 
   const bool enabled_;

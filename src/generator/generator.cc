@@ -117,7 +117,7 @@ bool Generator::IsIdle() const {
       clock_->MonotonicNanos() - last_request_nanos_.load(std::memory_order_relaxed);
   return idle_nanos >= current->options.stale_duration &&
          idle_nanos >= current->options.service_graphs.wait + kMaxEdgeDelayNanos &&
-         current->registry.GetStats().active_series == 0;
+         current->registry.GetStats().active_series == 0 && !current->registry.HasEnded();
 }
 
 void Generator::AppendMetrics(std::vector<prometheus::MetricFamily>* families) const {

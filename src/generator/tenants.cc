@@ -100,8 +100,8 @@ Tenants::Found Tenants::Refuse(Refusal refusal, std::string message) {
   return {nullptr, refusal, std::move(message)};
 }
 
-Tenants::Generators Tenants::All() const {
-  Generators all;
+std::vector<std::shared_ptr<Generator>> Tenants::All() const {
+  std::vector<std::shared_ptr<Generator>> all;
   const MutexLock lock(&mutex_);
   all.reserve(generators_.size());
   for (const auto& [name, generator] : generators_) all.push_back(generator);
@@ -131,7 +131,7 @@ bool Tenants::Has(std::string_view tenant) const {
 }
 
 std::vector<std::string> Tenants::Reload(const Options& options) {
-  Generators all;
+  std::vector<std::shared_ptr<Generator>> all;
   {
     const MutexLock lock(&mutex_);
     // New tenants follow the new options from here on.
@@ -156,7 +156,7 @@ void Tenants::Maintain() {
   for (const auto& generator : All()) generator->Maintain();
   if (!enabled_) return;
   std::vector<std::string> removed;
-  Generators freed;  // outside of the lock
+  std::vector<std::shared_ptr<Generator>> freed;  // outside of the lock
   {
     const MutexLock lock(&mutex_);
     for (auto it = generators_.begin(); it != generators_.end();) {
@@ -189,7 +189,7 @@ int64_t Tenants::MaintenanceIntervalNanos() const {
 
 void Tenants::Collect(std::vector<prometheus::MetricFamily>* families) const {
   using enum prometheus::MetricType;
-  const Generators all = All();
+  const std::vector<std::shared_ptr<Generator>> all = All();
   AppendNumber("spanmeter_tenants", "Tenants that are there.", Gauge,
                static_cast<double>(all.size()), {}, families);
   if (enabled_) {

@@ -132,37 +132,38 @@ void RequestEncoder::StartMetric(const MetricNames& metric) {
   AppendSymbol(symbols_.Intern(metric.help), &metric_metadata_);
 }
 
-void RequestEncoder::AppendLabel(size_t position, const LabelView& label, std::string* text) {
-  if (protocol_ == Protocol::k1) return AppendLabelMessage(label, text);
+char* RequestEncoder::PutLabel(size_t position, const LabelView& label, char* out) {
+  if (protocol_ == Protocol::k1) return PutLabelMessage(kLabel, label, out);
   // Series after series, the labels at one position mostly have the same name and often the same
   // value.
-  if (position >= last_labels_.size()) last_labels_.resize(position + 1);
   LastLabel& last = last_labels_[position];
   if (symbols_.Text(last.name) != label.name) last.name = symbols_.Intern(label.name);
   if (symbols_.Text(last.value) != label.value) last.value = symbols_.Intern(label.value);
-  AppendSymbol(last.name, text);
-  AppendSymbol(last.value, text);
+  return PutVarint(last.value, PutVarint(last.name, out));
 }
 
 void RequestEncoder::EncodeLabels(const SeriesLabels& labels, Parts* parts) {
   labels_ = &labels;
   labels_serial_ = labels.serial();
-  parts->text.clear();
+  const std::span<const LabelView> all = labels.labels();
+  if (last_labels_.size() < all.size()) last_labels_.resize(all.size());
+  parts->text.Clear();
+  char* const begin = parts->text.Reserve(labels.text_size() + all.size() * kHeadBytes);
+  char* out = begin;
   parts->name_offset = 0;
   parts->bound_offset = 0;
-  const std::span<const LabelView> all = labels.labels();
   for (size_t i = 0; i < all.size(); ++i) {
-    AppendLabel(i, all[i], &parts->text);
-    if (labels.complete()) continue;
-    if (i + 1 == labels.name_position()) parts->name_offset = parts->text.size();
-    if (i + 1 == labels.le_position()) parts->bound_offset = parts->text.size();
+    out = PutLabel(i, all[i], out);
+    if (i + 1 == labels.name_position()) parts->name_offset = static_cast<size_t>(out - begin);
+    if (i + 1 == labels.le_position()) parts->bound_offset = static_cast<size_t>(out - begin);
   }
+  parts->text.EndAt(out);
 }
 
 void RequestEncoder::BeginSeries(const SeriesLabels& labels, const SeriesName& name) {
   if (labels_ != &labels || labels_serial_ != labels.serial()) EncodeLabels(labels, &parts_);
   if (metric_serial_ != name.metric->serial) StartMetric(*name.metric);
-  const std::string_view text = parts_.text;
+  const std::string_view text = parts_.text.view();
   const std::string_view metric_name = names_[static_cast<size_t>(name.part)];
   const std::string_view bound =
       name.part == SeriesPart::kBucket ? std::string_view(bounds_[name.bound]) : std::string_view();
@@ -190,7 +191,7 @@ void RequestEncoder::BeginSeries(const SeriesLabels& labels, const SeriesMetadat
     *out++ = kLabel;
     out = PutVarint(parts_.text.size(), out);
   }
-  current_.EndAt(Append(parts_.text, out));
+  current_.EndAt(Append(parts_.text.view(), out));
   if (protocol_ == Protocol::k1) return;
   metadata_.assign({kMetadataType, static_cast<char>(metadata.type), kMetadataHelp});
   AppendSymbol(symbols_.Intern(metadata.help), &metadata_);

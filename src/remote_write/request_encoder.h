@@ -99,14 +99,14 @@ class RequestEncoder {
  private:
   // Encoded labels with the places where others go between.
   struct Parts {
-    std::string text;
+    ByteBuffer text;
     size_t name_offset = 0;
     size_t bound_offset = 0;
   };
 
   void StartMetric(const MetricNames& metric);
   void EncodeLabels(const SeriesLabels& labels, Parts* parts);
-  void AppendLabel(size_t position, const LabelView& label, std::string* text);
+  char* PutLabel(size_t position, const LabelView& label, char* out);
   void CountPoint(int64_t timestamp_ms, uint64_t* count);
   char* PutStart(int64_t start_ms, char* out) const;
   template <typename Body>

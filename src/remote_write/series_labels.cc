@@ -6,9 +6,18 @@
 
 namespace spanmeter {
 
+namespace {
+
+// Whether `name`, which is not empty, stands before `other`.
+inline bool IsBefore(std::string_view name, std::string_view other) {
+  return name[0] != other[0] ? name[0] < other[0] : name < other;
+}
+
+}  // namespace
+
 void SeriesLabels::Parse(std::string_view text) {
   ++serial_;
-  complete_ = false;
+  text_size_ = text.size();
   labels_.clear();
   if (values_capacity_ < text.size()) {
     values_capacity_ = 2 * text.size();
@@ -26,22 +35,23 @@ void SeriesLabels::Parse(std::string_view text) {
       values = end;
     }
     labels_.push_back({reader.name(), value});
-    if (reader.name() < kNameLabel) name_position_ = labels_.size();
-    if (reader.name() < kBoundLabel) le_position_ = labels_.size();
+    if (IsBefore(reader.name(), kNameLabel)) name_position_ = labels_.size();
+    if (IsBefore(reader.name(), kBoundLabel)) le_position_ = labels_.size();
   }
 }
 
 void SeriesLabels::Assign(std::span<const LabelView> labels) {
   ++serial_;
-  complete_ = true;
   labels_.assign(labels.begin(), labels.end());
+  text_size_ = 0;
+  for (const LabelView& label : labels_) text_size_ += label.name.size() + label.value.size();
 }
 
 void SeriesLabels::Assign(const LabelSet& labels) {
-  ++serial_;
-  complete_ = true;
-  labels_.clear();
-  for (const Label& label : labels) labels_.push_back({label.name, label.value});
+  std::vector<LabelView> views;
+  views.reserve(labels.size());
+  for (const Label& label : labels) views.push_back({label.name, label.value});
+  Assign(views);
 }
 
 }  // namespace spanmeter

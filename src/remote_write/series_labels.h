@@ -35,8 +35,8 @@ class SeriesLabels {
   // Where, in labels(), the name of the metric and a label `le` belong; only after Parse().
   size_t name_position() const { return name_position_; }
   size_t le_position() const { return le_position_; }
-  // Whether the name of the metric is among the labels.
-  bool complete() const { return complete_; }
+  // At least the characters of all names and values.
+  size_t text_size() const { return text_size_; }
   // Differs from that of every label set that this object had before.
   uint64_t serial() const { return serial_; }
 
@@ -46,7 +46,7 @@ class SeriesLabels {
   size_t values_capacity_ = 0;
   size_t name_position_ = 0;
   size_t le_position_ = 0;
-  bool complete_ = false;
+  size_t text_size_ = 0;
   uint64_t serial_ = 0;
 };
 

@@ -86,11 +86,12 @@ class EndedSink final : public SampleSink {
 // Hands what lives to the writers of all targets.
 class CollectorSink final : public SampleSink {
  public:
-  CollectorSink(const TenantCollector& collector, std::vector<SeriesWriter>* writers, Ends* ended)
-      : collector_(collector), writers_(*writers), ended_(*ended) {}
+  CollectorSink(TenantCollector* collector, std::vector<SeriesWriter>* writers, Ends* ended)
+      : collector_(*collector), writers_(*writers), ended_(*ended) {}
 
   bool BeginMetric(const MetricInfo& metric) override {
     names_.emplace(metric, ++serial_);
+    collector_.metrics_.try_emplace(metric.name, metric);
     type_ = metric.type;
     metric_hash_ = LabelsHash(metric.name);
     return true;
@@ -152,7 +153,7 @@ class CollectorSink final : public SampleSink {
     return true;
   }
 
-  const TenantCollector& collector_;
+  TenantCollector& collector_;
   std::vector<SeriesWriter>& writers_;
   Ends& ended_;
   uint64_t serial_ = 0;
@@ -182,7 +183,8 @@ std::vector<std::vector<Block>> TenantCollector::Collect(Registry* registry, int
   registry->VisitEnded(&ended_sink);
   for (const Ends::Series& series : ended.series) NoteEnded(series.labels_hash, last_stamp_ms_);
 
-  CollectorSink sink(*this, &writers, &ended);
+  metrics_.clear();
+  CollectorSink sink(this, &writers, &ended);
   registry->Visit(&sink);
   sink.PresentEnded();
   for (const Ends::Series& series : ended.series) {

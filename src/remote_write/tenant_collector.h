@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -13,6 +14,7 @@
 #include "spanmeter/registry.h"
 #include "spanmeter/relabel.h"
 #include "spanmeter/remote_write_options.h"
+#include "spanmeter/sample_sink.h"
 
 #include "remote_write/block.h"
 
@@ -42,6 +44,9 @@ class TenantCollector {
   std::vector<std::vector<Block>> Collect(Registry* registry, int64_t stamp_ms,
                                           std::span<const Target> targets);
 
+  // The metrics that the last collection had, by name.
+  const std::map<std::string, MetricInfo>& metrics() const { return metrics_; }
+
   // Nothing was sent with a later stamp.
   int64_t last_stamp_ms() const { return last_stamp_ms_; }
 
@@ -66,6 +71,7 @@ class TenantCollector {
   std::unordered_map<uint64_t, int64_t> ended_;
   // Points that each target got last time.
   uint64_t last_points_ = 0;
+  std::map<std::string, MetricInfo> metrics_;
 };
 
 }  // namespace spanmeter

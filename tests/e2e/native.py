@@ -1,6 +1,6 @@
-"""Reads native histograms from a protobuf scrape, and the recordings of them.
+"""Reads native histograms from a protobuf scrape or from remote write, and the recordings of them.
 
-Field numbers are those of io.prometheus.client (proto/prometheus/client/metrics.proto).
+Field numbers are those of proto/prometheus/client/metrics.proto and proto/prometheus/write.
 """
 
 import json
@@ -8,6 +8,7 @@ import struct
 
 import harness
 import otlp_wire
+from wire_parts import labels_of, numbers, one, parts_of, text, zigzag
 
 PROTOBUF = ("application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; "
             "encoding=delimited")
@@ -73,87 +74,51 @@ def _messages(data):
         at += length
 
 
-def _parts(data):
-    """{field number: [value]} of a message; fixed numbers as doubles."""
-    parts = {}
-    for number, kind, value, begin, end in otlp_wire.fields(data):
-        if kind == otlp_wire.FIXED64:
-            value = struct.unpack("<d", data[begin:end])[0]
-        elif kind == otlp_wire.LENGTH_DELIMITED:
-            value = data[begin:end]
-        parts.setdefault(number, []).append(value)
-    return parts
-
-
-def _zigzag(number):
-    return (number >> 1) ^ -(number & 1)
-
-
-def _numbers(chunks):
-    """Packed or single varints."""
-    for chunk in chunks:
-        if isinstance(chunk, int):
-            yield chunk
-            continue
-        at = 0
-        while at < len(chunk):
-            value, at = otlp_wire.varint(chunk, at, len(chunk))
-            yield value
-
-
-def _counts(parts):
-    """The positive counts: deltas of whole numbers, or doubles."""
-    if 14 in parts:
-        for chunk in parts[14]:
+def _counts(parts, deltas):
+    """The positive counts: deltas of whole numbers, or doubles in the field behind them."""
+    if deltas + 1 in parts:
+        for chunk in parts[deltas + 1]:
             if isinstance(chunk, float):
                 yield chunk
             else:
                 yield from (value for (value,) in struct.iter_unpack("<d", chunk))
         return
     count = 0
-    for delta in _numbers(parts.get(13, [])):
-        count += _zigzag(delta)
+    for delta in numbers(parts.get(deltas, [])):
+        count += zigzag(delta)
         yield float(count)
 
 
-def _text(value):
-    return value.decode("utf-8", "surrogateescape")
-
-
-def _labels(pairs):
-    labels = {}
-    for pair in pairs:
-        parts = _parts(pair)
-        labels[_text(parts[1][0])] = _text(parts[2][0])
-    return labels
-
-
-def _one(parts, number, default=0.0):
-    return parts.get(number, [default])[0]
-
-
-def _histogram(parts):
-    spans = [(_zigzag(_one(span, 1, 0)), _one(span, 2, 0))
-             for span in map(_parts, parts.get(12, []))]
+def _histogram(parts, schema, count, count_float, total):
+    """The two messages have the same fields from the schema on, one number apart."""
+    spans = [(zigzag(one(span, 1, 0)), one(span, 2, 0))
+             for span in map(parts_of, parts.get(schema + 7, []))]
     return NativeHistogram(
-        _zigzag(_one(parts, 5, 0)), _one(parts, 6), _one(parts, 8) or _one(parts, 7, 0),
-        _one(parts, 4) or _one(parts, 1, 0), _one(parts, 2), _place(spans, _counts(parts)))
+        zigzag(one(parts, schema, 0)), one(parts, schema + 1),
+        one(parts, schema + 3) or one(parts, schema + 2, 0),
+        one(parts, count_float) or one(parts, count, 0), one(parts, total),
+        _place(spans, _counts(parts, schema + 8)))
+
+
+def written(parts):
+    """The histogram of a remote-write message that was taken apart."""
+    return _histogram(parts, schema=4, count=1, count_float=2, total=3)
 
 
 def scraped(body):
     """({series key: NativeHistogram}, {(series key, labels, value)} of their exemplars)."""
     histograms = {}
     exemplars = set()
-    for family in map(_parts, _messages(body)):
-        if _one(family, 3, 0) != HISTOGRAM:
+    for family in map(parts_of, _messages(body)):
+        if one(family, 3, 0) != HISTOGRAM:
             continue
-        name = _text(family[1][0])
-        for metric in map(_parts, family.get(4, [])):
-            parts = _parts(metric[7][0])
+        name = text(family[1][0])
+        for metric in map(parts_of, family.get(4, [])):
+            parts = parts_of(metric[7][0])
             if 12 not in parts and 6 not in parts:
                 continue  # classic only
-            key = harness.key_of(name, **_labels(metric.get(1, [])))
-            histograms[key] = _histogram(parts)
-            for exemplar in map(_parts, parts.get(16, [])):
-                exemplars.add((key, frozenset(_labels(exemplar[1]).items()), _one(exemplar, 2)))
+            key = harness.key_of(name, **labels_of(metric.get(1, [])))
+            histograms[key] = _histogram(parts, schema=5, count=1, count_float=4, total=2)
+            for exemplar in map(parts_of, parts.get(16, [])):
+                exemplars.add((key, frozenset(labels_of(exemplar[1]).items()), one(exemplar, 2)))
     return histograms, exemplars

@@ -1,0 +1,65 @@
+// Pushes the series of all tenants to the receivers that are configured.
+
+#ifndef SPANMETER_REMOTE_WRITE_H_
+#define SPANMETER_REMOTE_WRITE_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "spanmeter/clock.h"
+#include "spanmeter/log.h"
+#include "spanmeter/options.h"
+#include "spanmeter/registry.h"
+#include "spanmeter/self_metrics.h"
+
+namespace spanmeter {
+
+// A tenant as it is to be collected.
+struct CollectedTenant {
+  std::string name;
+  std::shared_ptr<Registry> registry;
+  int64_t interval_nanos = 0;  // of collections; whole milliseconds count
+  bool disabled = false;       // nothing of it is to be shown
+};
+
+// Thread-safe, but for Start() and Stop().
+//
+// A thread collects each tenant at multiples of its interval, counted from the Unix epoch; with
+// tenancy each tenant's are shifted by an amount that follows from its name, so that they do not
+// all come at once. What is collected is in the storage before it is sent; a thread per receiver
+// sends it.
+class RemoteWrite {
+ public:
+  // Who is there at the moment.
+  using TenantSource = std::function<std::vector<CollectedTenant>()>;
+
+  // Of `options` the receivers, the storage and tenancy.enabled count; they must be valid. `version`
+  // is spanmeter's own. The pointers must outlive this, and this the last collection of `metrics`.
+  RemoteWrite(const Options& options, const std::string& version, TenantSource tenants,
+              const Clock* clock, const Logger* logger, SelfMetrics* metrics);
+  ~RemoteWrite();
+  RemoteWrite(const RemoteWrite&) = delete;
+  RemoteWrite& operator=(const RemoteWrite&) = delete;
+
+  void Start();
+
+  // Other receivers from now on. What waits for one whose name stays goes to its new address; what
+  // waits for one that is gone stays in the storage.
+  void Reload(const Options& options);
+
+  // Collects for the last time and sends what there is, at most until `deadline_nanos` (monotonic
+  // clock). What is left then stays in the storage or, without one, is lost, and said to be.
+  // REQUIRES: nothing is added to the registries any more.
+  void Stop(int64_t deadline_nanos);
+
+ private:
+  class Impl;
+  const std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace spanmeter
+
+#endif  // SPANMETER_REMOTE_WRITE_H_

@@ -1,0 +1,255 @@
+#include "spanmeter/remote_write.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "spanmeter/mutex.h"
+
+#include "remote_write/collection_metrics.h"
+#include "remote_write/collection_schedule.h"
+#include "remote_write/endpoint.h"
+#include "remote_write/queue_storage.h"
+#include "remote_write/tenant_collector.h"
+
+namespace spanmeter {
+
+namespace {
+
+// Tenants come and go, and clocks are set: the schedule is looked at this often at least.
+constexpr int64_t kMaxPauseMs = 1000;
+constexpr int64_t kWallJumpLogNanos = 60 * kNanosPerSecond;
+
+}  // namespace
+
+class RemoteWrite::Impl {
+ public:
+  Impl(const Options& options, std::string version, TenantSource tenants, const Clock* clock,
+       const Logger* logger, SelfMetrics* metrics)
+      : version_(std::move(version)),
+        by_tenant_(options.tenancy.enabled),
+        tenants_(std::move(tenants)),
+        clock_(clock),
+        logger_(logger),
+        start_ms_(NowMs()),
+        storage_options_(options.storage),
+        collection_metrics_(clock),
+        clock_throttle_(clock, kWallJumpLogNanos) {
+    metrics->AddCollector([this](std::vector<prometheus::MetricFamily>* families) {
+      AppendMetrics(families);
+    });
+  }
+
+  void Start(const std::vector<RemoteWriteOptions>& receivers) {
+    Reload(receivers);
+    thread_ = std::thread([this] { Run(); });
+  }
+
+  void Reload(const std::vector<RemoteWriteOptions>& receivers) {
+    const MutexLock lock(&mutex_);
+    // The storage is opened when there is something to store.
+    if (storage_ == nullptr && !receivers.empty()) {
+      storage_ = std::make_unique<QueueStorage>(storage_options_, clock_, logger_);
+    }
+    Endpoints kept;
+    for (const RemoteWriteOptions& options : receivers) {
+      const auto same =
+          std::find_if(endpoints_.begin(), endpoints_.end(), [&options](const auto& endpoint) {
+            return endpoint != nullptr && endpoint->options() == options;
+          });
+      if (same == endpoints_.end()) {
+        kept.push_back(nullptr);
+      } else {
+        kept.push_back(std::move(*same));
+      }
+    }
+    // Those that change give up their queues before others take them.
+    endpoints_.clear();
+    for (size_t i = 0; i < receivers.size(); ++i) {
+      if (kept[i] == nullptr) kept[i] = MakeEndpointLocked(receivers[i]);
+    }
+    endpoints_ = std::move(kept);
+  }
+
+  void Stop(int64_t deadline_nanos) {
+    if (!thread_.joinable()) return;
+    {
+      const std::lock_guard<std::mutex> lock(stop_mutex_);
+      stopping_ = true;
+    }
+    stop_.notify_all();
+    thread_.join();
+    const MutexLock lock(&mutex_);
+    CollectAllLocked(true);
+    for (const auto& endpoint : endpoints_) endpoint->BeginStop(deadline_nanos);
+    for (const auto& endpoint : endpoints_) endpoint->EndStop();
+    endpoints_.clear();
+    if (storage_ != nullptr) storage_->Close();
+  }
+
+ private:
+  using Endpoints = std::vector<std::unique_ptr<Endpoint>>;
+
+  struct Tenant {
+    std::unique_ptr<TenantCollector> collector;
+    // No collection has a stamp up to this: what was born before was not there yet.
+    int64_t since_ms = 0;
+  };
+
+  int64_t NowMs() const { return clock_->WallNanos() / kNanosPerMilli; }
+
+  std::unique_ptr<Endpoint> MakeEndpointLocked(const RemoteWriteOptions& options)
+      REQUIRES_LOCK(mutex_) {
+    const std::string label = UrlLabel(options.url);
+    auto& metrics = endpoint_metrics_[{options.name, label}];
+    if (metrics == nullptr) metrics = std::make_unique<EndpointMetrics>(options.name, label);
+    Endpoint::Parts parts;
+    parts.user_agent = "spanmeter/" + version_;
+    parts.by_tenant = by_tenant_ && options.add_org_id_header;
+    parts.metadata = [this] { return Metadata(); };
+    parts.storage = storage_.get();
+    parts.metrics = metrics.get();
+    parts.clock = clock_;
+    parts.logger = logger_;
+    return std::make_unique<Endpoint>(options, std::move(parts));
+  }
+
+  void Run() {
+    for (;;) {
+      int64_t pause_ms = 0;
+      {
+        const MutexLock lock(&mutex_);
+        pause_ms = CollectAllLocked(false);
+      }
+      std::unique_lock<std::mutex> lock(stop_mutex_);
+      if (stop_.wait_for(lock, std::chrono::milliseconds(pause_ms), [this] { return stopping_; })) {
+        return;
+      }
+    }
+  }
+
+  // Collects every tenant that is due; with `last`, everybody. Returns how long nobody is due.
+  int64_t CollectAllLocked(bool last) REQUIRES_LOCK(mutex_) {
+    int64_t pause_ms = kMaxPauseMs;
+    std::set<std::string> there;
+    for (const CollectedTenant& tenant : tenants_()) {
+      if (endpoints_.empty() || tenant.disabled) {
+        tenant.registry->KeepEnded(false);
+        continue;
+      }
+      there.insert(tenant.name);
+      Tenant& state = StateOfLocked(tenant.name);
+      const CollectionSchedule schedule = ScheduleOf(tenant);
+      const int64_t now_ms = NowMs();
+      // At the end everything counts, also what was born in this very millisecond.
+      const int64_t stamp_ms = last ? now_ms + 1 : schedule.LastDueMs(now_ms);
+      if (stamp_ms > std::max(state.since_ms, state.collector->last_stamp_ms())) {
+        CollectLocked(tenant, stamp_ms, state.collector.get());
+        state.since_ms = stamp_ms;
+      } else {
+        NoteClock(state.since_ms, now_ms, schedule.interval_ms);
+      }
+      const int64_t after_ms = NowMs();
+      pause_ms = std::min(pause_ms, schedule.NextDueMs(after_ms) - after_ms);
+    }
+    std::erase_if(tenant_states_,
+                  [&there](const auto& state) { return !there.contains(state.first); });
+    return std::max<int64_t>(pause_ms, 1);
+  }
+
+  CollectionSchedule ScheduleOf(const CollectedTenant& tenant) const {
+    const int64_t interval_ms = tenant.interval_nanos / kNanosPerMilli;
+    if (by_tenant_) return CollectionSchedule::ForTenant(tenant.name, interval_ms);
+    return {interval_ms, 0};
+  }
+
+  // The receivers do not take samples older than those that they have.
+  void NoteClock(int64_t since_ms, int64_t now_ms, int64_t interval_ms) {
+    uint64_t suppressed = 0;
+    if (since_ms <= now_ms + interval_ms || !clock_throttle_.Allow(&suppressed)) return;
+    logger_->Warn("nothing is collected for remote write, because the clock was set back",
+                  {{"until_ms", since_ms}, {"now_ms", now_ms}});
+  }
+
+  Tenant& StateOfLocked(const std::string& name) REQUIRES_LOCK(mutex_) {
+    Tenant& state = tenant_states_[name];
+    if (state.collector == nullptr) {
+      // Without a storage nothing tells when a former process sent its last sample, but that was
+      // before this one began.
+      int64_t known_until_ms = start_ms_;
+      if (storage_->durable()) {
+        known_until_ms = storage_->LastStampMs(name).value_or(0);
+      }
+      state.collector = std::make_unique<TenantCollector>(name, known_until_ms);
+      state.since_ms = std::max(known_until_ms, NowMs());
+    }
+    return state;
+  }
+
+  void CollectLocked(const CollectedTenant& tenant, int64_t stamp_ms, TenantCollector* collector)
+      REQUIRES_LOCK(mutex_) {
+    const int64_t begin_nanos = clock_->MonotonicNanos();
+    std::vector<TenantCollector::Target> targets;
+    for (const auto& endpoint : endpoints_) targets.push_back(endpoint->target());
+    std::vector<std::vector<Block>> blocks =
+        collector->Collect(tenant.registry.get(), stamp_ms, targets);
+    std::vector<QueueStorage::Share> shares;
+    for (size_t i = 0; i < endpoints_.size(); ++i) {
+      if (blocks[i].empty()) continue;
+      endpoints_[i]->CountIn(blocks[i]);
+      shares.push_back({endpoints_[i]->queue(), std::move(blocks[i])});
+    }
+    if (!shares.empty()) storage_->Append(tenant.name, stamp_ms, std::move(shares));
+    for (const auto& endpoint : endpoints_) endpoint->Wake();
+    collection_metrics_.Count(clock_->MonotonicNanos() - begin_nanos, stamp_ms);
+    const MutexLock lock(&metadata_mutex_);
+    for (const auto& [name, metric] : collector->metrics()) metadata_.try_emplace(name, metric);
+  }
+
+  std::vector<MetricInfo> Metadata() const {
+    const MutexLock lock(&metadata_mutex_);
+    std::vector<MetricInfo> metrics;
+    for (const auto& [name, metric] : metadata_) metrics.push_back(metric);
+    return metrics;
+  }
+
+  void AppendMetrics(std::vector<prometheus::MetricFamily>* families) const {
+    collection_metrics_.Append(families);
+  }
+
+  const std::string version_;
+  const bool by_tenant_;
+  const TenantSource tenants_;
+  const Clock* const clock_;
+  const Logger* const logger_;
+  const int64_t start_ms_;
+  const StorageOptions storage_options_;
+  CollectionMetrics collection_metrics_;
+  LogThrottle clock_throttle_;
+
+  // Held while something is collected or reloaded.
+  Mutex mutex_;
+  std::unique_ptr<QueueStorage> storage_ GUARDED_BY(mutex_);
+  std::map<std::pair<std::string, std::string>, std::unique_ptr<EndpointMetrics>> endpoint_metrics_
+      GUARDED_BY(mutex_);
+  Endpoints endpoints_ GUARDED_BY(mutex_);
+  std::map<std::string, Tenant> tenant_states_ GUARDED_BY(mutex_);
+
+  mutable Mutex metadata_mutex_;
+  // The metrics that there were, by name.
+  std::map<std::string, MetricInfo> metadata_ GUARDED_BY(metadata_mutex_);
+
+  std::mutex stop_mutex_;
+  std::condition_variable stop_;
+  bool stopping_ = false;  // guarded by stop_mutex_
+  std::thread thread_;
+};
+
+}  // namespace spanmeter
