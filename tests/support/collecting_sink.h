@@ -71,6 +71,14 @@ class CollectingSink final : public SampleSink {
     return true;
   }
 
+  bool Ended(std::string_view labels, int64_t born_ms) override {
+    ended_.push_back({current_name_ + "{" + std::string(labels) + "}", born_ms});
+    return true;
+  }
+
+  // What Registry::VisitEnded() presented: the series, and when it was born.
+  const std::vector<std::pair<std::string, int64_t>>& ended() const { return ended_; }
+
   using Metric = std::map<std::string, CollectedSeries>;
   const std::map<std::string, Metric>& metrics() const { return metrics_; }
   const std::vector<std::string>& repeated() const { return repeated_; }
@@ -94,6 +102,7 @@ class CollectingSink final : public SampleSink {
   Metric* current_ = nullptr;
   std::string current_name_;
   std::vector<std::string> repeated_;
+  std::vector<std::pair<std::string, int64_t>> ended_;
 };
 
 }  // namespace spanmeter
