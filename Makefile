@@ -17,6 +17,8 @@ export PATH := $(CURDIR)/build/tools/bin:$(PATH)
 RELEASE := build/release
 BIN := $(RELEASE)/bin
 CONFIG ?= etc/spanmeter.toml
+# Where a run keeps what remote write has not sent yet.
+DATA ?= build/data
 JOBS ?= $(shell nproc)
 
 # Declares no tests, so that run and demo do without the test libraries; a directory that has been
@@ -32,14 +34,14 @@ run:  ## Install what is missing, build, and start spanmeter with etc/spanmeter.
 	packaging/install-deps.sh run
 	$(configure_if_new)
 	cmake --build $(RELEASE) --parallel $(JOBS) --target spanmeter
-	@exec $(BIN)/spanmeter --config.file=$(CONFIG)
+	@exec $(BIN)/spanmeter --config.file=$(CONFIG) --storage.path=$(DATA)
 
 .PHONY: demo
 demo:  ## The same, with the traffic of a small shop sent to it until Ctrl-C
 	packaging/install-deps.sh run
 	$(configure_if_new)
 	cmake --build $(RELEASE) --parallel $(JOBS) --target spanmeter spanmeter-loadgen
-	@exec packaging/demo.sh $(BIN) $(CONFIG)
+	@exec packaging/demo.sh $(BIN) $(CONFIG) $(DATA)
 
 .PHONY: test
 test: build-tests  ## Install what the tests need, build everything, and run all tests

@@ -2,7 +2,7 @@
 #
 # Starts spanmeter and sends it the traffic of a small shop until Ctrl-C, which stops both.
 #
-#   packaging/demo.sh BIN_DIR CONFIG
+#   packaging/demo.sh BIN_DIR CONFIG DATA_DIR
 #
 # Sends to 127.0.0.1:4317, so CONFIG must listen there, as etc/spanmeter.toml does.
 
@@ -12,6 +12,7 @@ set -m
 
 readonly bin_dir="$1"
 readonly config="$2"
+readonly data_dir="$3"
 readonly host=127.0.0.1
 readonly port=4317
 
@@ -24,7 +25,7 @@ if port_is_open; then
   exit 1
 fi
 
-"${bin_dir}/spanmeter" --config.file="${config}" &
+"${bin_dir}/spanmeter" --config.file="${config}" --storage.path="${data_dir}" &
 readonly server="$!"
 loadgen=''
 

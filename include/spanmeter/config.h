@@ -27,10 +27,16 @@ struct ConfigResult {
 // Looks up an environment variable; nullopt when it is not set.
 using Environment = std::function<std::optional<std::string>(const std::string& name)>;
 
-// Parses and validates the text of a configuration file.
+// What the command line sets; it wins over the file.
+struct ConfigOverrides {
+  std::optional<std::string> storage_path;
+};
+
+// Parses and validates the text of a configuration file. Does not look at the files that it names.
 ConfigResult ParseConfig(std::string_view toml, const Environment& environment);
-// The same for the file at `path`, with the process's environment.
-ConfigResult LoadConfig(const std::string& path);
+// The same for the file at `path`, with the process's environment. The files that remote write
+// needs must be readable.
+ConfigResult LoadConfig(const std::string& path, const ConfigOverrides& overrides = {});
 
 // "file:line: message", one problem a line.
 std::string FormatProblems(const std::string& path, const std::vector<ConfigProblem>& problems);

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "spanmeter/config.h"
 #include "spanmeter/process_metrics.h"
 
 namespace spanmeter {
@@ -23,13 +22,16 @@ std::string RestartOnlyChanges(const Options& before, const Options& after) {
   check(before.otlp_grpc == after.otlp_grpc, "otlp.grpc");
   check(before.http == after.http, "http");
   check(before.tenancy.enabled == after.tenancy.enabled, "tenancy.enabled");
+  check(before.storage == after.storage, "storage");
   return names;
 }
 
 }  // namespace
 
-App::App(const Options& options, std::string config_file, const std::string& version)
+App::App(const Options& options, std::string config_file, ConfigOverrides overrides,
+         const std::string& version)
     : config_file_(std::move(config_file)),
+      overrides_(std::move(overrides)),
       logger_(options.log, &clock_),
       reload_metrics_(&clock_, &metrics_),
       tenants_(options, &clock_, &logger_, &metrics_),
@@ -88,7 +90,7 @@ void App::Stop() {
 
 std::string App::Reload() {
   const MutexLock lock(&reload_mutex_);
-  ConfigResult config = LoadConfig(config_file_);
+  ConfigResult config = LoadConfig(config_file_, overrides_);
   std::string problem = FormatProblems(config_file_, config.problems);
   if (problem.empty()) {
     const std::string fixed = RestartOnlyChanges(options_, config.options);

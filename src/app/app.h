@@ -9,6 +9,7 @@
 #include <string>
 
 #include "spanmeter/clock.h"
+#include "spanmeter/config.h"
 #include "spanmeter/http_server.h"
 #include "spanmeter/log.h"
 #include "spanmeter/mutex.h"
@@ -24,8 +25,10 @@ namespace spanmeter {
 // Used by one thread, but for Reload().
 class App {
  public:
-  // `options` must be valid; see ParseConfig(). They came from `config_file`, which Reload() reads.
-  App(const Options& options, std::string config_file, const std::string& version);
+  // `options` must be valid; see ParseConfig(). They came from `config_file` and `overrides`, with
+  // which Reload() reads the file again.
+  App(const Options& options, std::string config_file, ConfigOverrides overrides,
+      const std::string& version);
   // Stops if need be.
   ~App();
   App(const App&) = delete;
@@ -56,6 +59,7 @@ class App {
   void LogRemarks(const Options& options) const;
 
   const std::string config_file_;
+  const ConfigOverrides overrides_;
   // In the order of their dependencies: each may use those above it.
   const SystemClock clock_;
   Logger logger_;

@@ -9,7 +9,21 @@ namespace spanmeter {
 
 namespace {
 
-constexpr std::string_view kConfigFile = "--config.file";
+// A flag with a value: NAME=VALUE or NAME VALUE.
+struct Setting {
+  std::string_view name;
+  std::string_view value;  // what the value is
+  void (*set)(const std::string& value, Flags* flags);
+  std::string_view help;
+};
+constexpr std::array<Setting, 2> kSettings = {{
+    {"--config.file", "PATH",
+     [](const std::string& value, Flags* flags) { flags->config_file = value; },
+     "configuration (default /etc/spanmeter/spanmeter.toml)"},
+    {"--storage.path", "DIR",
+     [](const std::string& value, Flags* flags) { flags->overrides.storage_path = value; },
+     "wins over the configuration's storage.path"},
+}};
 
 // A flag without a value.
 struct Switch {
@@ -29,7 +43,8 @@ std::string DescribeUnknown(const std::string& argument) {
     return "unexpected argument " + Quoted(argument) + ": there are flags only, see --help";
   }
   const std::string name = argument.substr(0, argument.find('='));
-  std::vector<std::string> known = {std::string(kConfigFile)};
+  std::vector<std::string> known;
+  for (const Setting& entry : kSettings) known.emplace_back(entry.name);
   for (const Switch& entry : kSwitches) {
     if (name == entry.name) return "unexpected value: write " + name + " alone";
     known.emplace_back(entry.name);
@@ -45,25 +60,32 @@ std::optional<Flags> ParseFlags(const std::vector<std::string>& arguments, std::
   Flags flags;
   for (size_t i = 0; i < arguments.size(); ++i) {
     const std::string& argument = arguments[i];
-    bool is_switch = false;
+    bool is_known = false;
     for (const Switch& entry : kSwitches) {
       if (argument != entry.name) continue;
       flags.*entry.field = true;
-      is_switch = true;
+      is_known = true;
     }
-    if (is_switch) continue;
-    if (argument == kConfigFile && i + 1 < arguments.size()) {
-      flags.config_file = arguments[++i];
-    } else if (argument.starts_with(std::string(kConfigFile) + "=")) {
-      flags.config_file = argument.substr(kConfigFile.size() + 1);
-    } else if (argument == kConfigFile) {
-      flags.config_file.clear();
-    } else {
+    for (const Setting& entry : kSettings) {
+      const std::string name(entry.name);
+      std::string value;
+      if (argument.starts_with(name + "=")) {
+        value = argument.substr(name.size() + 1);
+      } else if (argument != name) {
+        continue;
+      } else if (i + 1 < arguments.size()) {
+        value = arguments[++i];
+      }
+      if (value.empty()) {
+        *error = "missing value: write " + name + "=" + std::string(entry.value);
+        return std::nullopt;
+      }
+      entry.set(value, &flags);
+      is_known = true;
+      break;
+    }
+    if (!is_known) {
       *error = DescribeUnknown(argument);
-      return std::nullopt;
-    }
-    if (flags.config_file.empty()) {
-      *error = "missing value: write " + std::string(kConfigFile) + "=PATH";
       return std::nullopt;
     }
   }
@@ -75,13 +97,15 @@ std::string HelpText() {
       "spanmeter receives OpenTelemetry spans and serves Prometheus metrics derived from them.\n"
       "\n"
       "Usage: spanmeter [flags]\n"
-      "\n"
-      "  --config.file=PATH   configuration (default " +
-      Flags().config_file + ")\n";
-  for (const Switch& entry : kSwitches) {
-    text.append("  ").append(entry.name);
-    text.append(21 - entry.name.size(), ' ').append(entry.help).append("\n");
+      "\n";
+  const auto append = [&text](const std::string& flag, std::string_view help) {
+    constexpr size_t kColumn = 21;
+    text.append("  ").append(flag).append(kColumn - flag.size(), ' ').append(help).append("\n");
+  };
+  for (const Setting& entry : kSettings) {
+    append(std::string(entry.name).append("=").append(entry.value), entry.help);
   }
+  for (const Switch& entry : kSwitches) append(std::string(entry.name), entry.help);
   text +=
       "\n"
       "Exit status: 0 after a stop by SIGTERM or SIGINT, 1 when it cannot start, 2 for wrong "

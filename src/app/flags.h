@@ -8,10 +8,13 @@
 #include <string_view>
 #include <vector>
 
+#include "spanmeter/config.h"
+
 namespace spanmeter {
 
 struct Flags {
   std::string config_file = "/etc/spanmeter/spanmeter.toml";
+  ConfigOverrides overrides;
   bool check_config = false;
   bool print_config = false;
   bool version = false;

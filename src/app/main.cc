@@ -55,12 +55,12 @@ int WaitForSignal(const sigset_t& signals, int64_t nanos) {
   return signal_number < 0 ? 0 : signal_number;  // EAGAIN: time is over; EINTR: was suspended
 }
 
-int Run(const Options& options, const std::string& config_file) {
+int Run(const Options& options, const Flags& flags) {
   TuneMalloc();
   const sigset_t signals = BlockSignals();  // before there are other threads
 
-  App app(options, config_file, SPANMETER_VERSION);
-  app.logger().Info("starting", {{"version", SPANMETER_VERSION}, {"config", config_file}});
+  App app(options, flags.config_file, flags.overrides, SPANMETER_VERSION);
+  app.logger().Info("starting", {{"version", SPANMETER_VERSION}, {"config", flags.config_file}});
   if (!app.Start()) return kExitCannotStart;
   if (isatty(STDOUT_FILENO) != 0) {
     Print(stdout, WelcomeText(SPANMETER_VERSION, app.grpc_address(), app.http_address(),
@@ -100,7 +100,7 @@ int Main(const std::vector<std::string>& arguments) {
     return kExitOk;
   }
 
-  const ConfigResult config = LoadConfig(flags->config_file);
+  const ConfigResult config = LoadConfig(flags->config_file, flags->overrides);
   if (!config.problems.empty()) {
     Print(stderr, FormatProblems(flags->config_file, config.problems));
     return kExitCannotStart;
@@ -110,7 +110,7 @@ int Main(const std::vector<std::string>& arguments) {
     Print(stdout, flags->config_file + ": valid\n");
   }
   if (flags->check_config || flags->print_config) return kExitOk;
-  return Run(config.options, flags->config_file);
+  return Run(config.options, *flags);
 }
 
 }  // namespace

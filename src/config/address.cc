@@ -24,6 +24,16 @@ bool IsHostName(std::string_view text) {
   return !text.empty() && text.size() <= 253 && std::all_of(text.begin(), text.end(), is_legal);
 }
 
+// A name or an IPv4 address; digits and dots alone are no name.
+bool IsHostWithoutBrackets(std::string_view text) {
+  const bool looks_like_ipv4 = text.find_first_not_of(kDigitsAndDots) == std::string_view::npos;
+  return looks_like_ipv4 ? IsIpAddress(AF_INET, std::string(text)) : IsHostName(text);
+}
+
+bool IsInBrackets(std::string_view text) {
+  return text.size() >= 2 && text.front() == '[' && text.back() == ']';
+}
+
 std::optional<uint16_t> ParsePort(std::string_view text) {
   uint16_t port = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
@@ -32,6 +42,11 @@ std::optional<uint16_t> ParsePort(std::string_view text) {
 }
 
 }  // namespace
+
+bool IsHost(std::string_view text) {
+  if (!IsInBrackets(text)) return IsHostWithoutBrackets(text);
+  return IsIpAddress(AF_INET6, std::string(text.substr(1, text.size() - 2)));
+}
 
 std::optional<ListenAddress> ParseListenAddress(std::string_view text, std::string* error) {
   const size_t colon = text.rfind(':');
@@ -49,7 +64,7 @@ std::optional<ListenAddress> ParseListenAddress(std::string_view text, std::stri
     *error = "has no host: write \"0.0.0.0:" + std::to_string(*port) + "\" for all addresses";
     return std::nullopt;
   }
-  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
+  if (IsInBrackets(host)) {
     host = host.substr(1, host.size() - 2);
     if (!IsIpAddress(AF_INET6, std::string(host))) {
       *error = "has no IPv6 address between the brackets";
@@ -61,8 +76,7 @@ std::optional<ListenAddress> ParseListenAddress(std::string_view text, std::stri
     *error = "has an IPv6 address without brackets: write \"[::]:4317\"";
     return std::nullopt;
   }
-  const bool looks_like_ipv4 = host.find_first_not_of(kDigitsAndDots) == std::string_view::npos;
-  if (looks_like_ipv4 ? !IsIpAddress(AF_INET, std::string(host)) : !IsHostName(host)) {
+  if (!IsHostWithoutBrackets(host)) {
     *error = "has no valid host before the port";
     return std::nullopt;
   }

@@ -18,6 +18,9 @@ struct ListenAddress {
   bool IsWildcard() const { return host == "0.0.0.0" || host == "::"; }
 };
 
+// Whether `text` is a host: a name, an IPv4 address or an IPv6 address in brackets.
+bool IsHost(std::string_view text);
+
 // Parses "host:port", the host being a name, an IPv4 address or an IPv6 address in brackets. On
 // failure returns nullopt and says in *error what would be right.
 std::optional<ListenAddress> ParseListenAddress(std::string_view text, std::string* error);

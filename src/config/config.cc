@@ -12,12 +12,14 @@
 #include "config/contradictions.h"
 #include "config/keys.h"
 #include "config/reader.h"
+#include "config/remote_write_checks.h"
 
 namespace spanmeter {
 
 namespace {
 
 constexpr std::string_view kTenants = "tenants";
+constexpr std::string_view kRemoteWrite = "remote_write";
 constexpr const char* kDefaultTenantLabel = "tenant";
 
 // Returns 0 or an errno.
@@ -63,6 +65,25 @@ void ReadTenants(const ConfigValue& value, Options* options, ConfigReader* reade
   }
 }
 
+// Appends `keys` as TOML: those without a table first, then table by table. `path` is the table
+// that they begin in.
+template <typename T>
+void PrintTables(const ConfigKeys<T>& keys, const T& value, const std::string& path,
+                 std::string* text) {
+  std::string section = path;
+  for (const ConfigKey<T>& key : keys) {
+    if (key.is_absent && key.is_absent(value)) continue;
+    const std::string name = path.empty() ? key.name : path + "." + key.name;
+    const size_t dot = name.rfind('.');
+    if (name.substr(0, dot) != section) {
+      section = name.substr(0, dot);
+      if (!text->empty()) text->push_back('\n');
+      text->append("[").append(section).append("]\n");
+    }
+    text->append(name.substr(dot + 1)).append(" = ").append(key.print(value)).push_back('\n');
+  }
+}
+
 // The table of a tenant: what it says that [generator] does not.
 void PrintTenant(const std::string& name, const GeneratorOptions& tenant,
                  const GeneratorOptions& inherited, std::string* text) {
@@ -74,9 +95,8 @@ void PrintTenant(const std::string& name, const GeneratorOptions& tenant,
   }
 }
 
-}  // namespace
-
-ConfigResult ParseConfig(std::string_view toml, const Environment& environment) {
+ConfigResult Parse(std::string_view toml, const Environment& environment,
+                   const ConfigOverrides& overrides, bool look_at_files) {
   ConfigResult result;
   ConfigReader reader(environment);
   if (const toml::table* document = reader.ParseDocument(toml)) {
@@ -94,23 +114,32 @@ ConfigResult ParseConfig(std::string_view toml, const Environment& environment) 
     SettleTenantLabel(result.options.tenancy, &result.options.generator);
     // Only now, because tenants inherit what [generator] says, wherever it stands.
     if (tenants) ReadTenants(*tenants, &result.options, &reader);
+    if (overrides.storage_path) result.options.storage.path = *overrides.storage_path;
     CheckContradictions(&result.options, &reader);
+    if (look_at_files) CheckRemoteWriteFiles(result.options, &reader);
   }
   result.problems = reader.TakeProblems();
   return result;
 }
 
-ConfigResult LoadConfig(const std::string& path) {
+}  // namespace
+
+ConfigResult ParseConfig(std::string_view toml, const Environment& environment) {
+  return Parse(toml, environment, ConfigOverrides(), /*look_at_files=*/false);
+}
+
+ConfigResult LoadConfig(const std::string& path, const ConfigOverrides& overrides) {
   std::string text;
   if (const int error = ReadFile(path, &text); error != 0) {
     ConfigResult result;
     result.problems.push_back({0, std::string("cannot read the file: ") + std::strerror(error)});
     return result;
   }
-  return ParseConfig(text, [](const std::string& name) -> std::optional<std::string> {
+  const Environment environment = [](const std::string& name) -> std::optional<std::string> {
     const char* value = std::getenv(name.c_str());
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);
-  });
+  };
+  return Parse(text, environment, overrides, /*look_at_files=*/true);
 }
 
 std::string FormatProblems(const std::string& path, const std::vector<ConfigProblem>& problems) {
@@ -125,18 +154,13 @@ std::string FormatProblems(const std::string& path, const std::vector<ConfigProb
 
 std::string PrintConfig(const Options& options) {
   std::string text;
-  std::string section;
-  for (const ConfigKey<Options>& key : AllConfigKeys()) {
-    const size_t dot = key.name.rfind('.');
-    if (key.name.substr(0, dot) != section) {
-      section = key.name.substr(0, dot);
-      if (!text.empty()) text.push_back('\n');
-      text.append("[").append(section).append("]\n");
-    }
-    text.append(key.name.substr(dot + 1)).append(" = ").append(key.print(options)).push_back('\n');
-  }
+  PrintTables(AllConfigKeys(), options, "", &text);
   for (const auto& [name, tenant] : options.tenants) {
     PrintTenant(name, tenant, options.generator, &text);
+  }
+  for (const RemoteWriteOptions& receiver : options.remote_write) {
+    text.append("\n[[").append(kRemoteWrite).append("]]\n");
+    PrintTables(RemoteWriteKeys(), receiver, std::string(kRemoteWrite), &text);
   }
   return text;
 }

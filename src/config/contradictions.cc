@@ -12,6 +12,7 @@
 #include "spanmeter/units.h"
 
 #include "config/address.h"
+#include "config/remote_write_checks.h"
 
 namespace spanmeter {
 
@@ -58,6 +59,16 @@ void CheckPorts(const Options& options, ConfigReader* reader) {
                        "otlp.grpc.listen");
 }
 
+void CheckStorage(const StorageOptions& storage, ConfigReader* reader) {
+  // Without a directory everything is in memory, and max_memory alone counts.
+  if (storage.path.empty() || storage.max_memory <= storage.max_size) return;
+  reader->LaterProblem("storage.max_memory",
+                       " = \"" + FormatByteSize(storage.max_memory) +
+                           "\" is larger than max_size = \"" + FormatByteSize(storage.max_size) +
+                           "\", which bounds what is in memory as well: lower it",
+                       "storage.max_size");
+}
+
 std::vector<OptionProblem> ValidateGenerator(const GeneratorOptions& options) {
   std::vector<OptionProblem> problems = ValidateSpanMetrics(options);
   for (const auto validate : {ValidateServiceGraphs, ValidateHostInfo}) {
@@ -89,7 +100,9 @@ void CheckContradictions(Options* options, ConfigReader* reader) {
   CheckSizes(options->otlp_grpc, reader);
   CheckTls(&options->otlp_grpc, reader);
   CheckPorts(*options, reader);
+  CheckStorage(options->storage, reader);
   CheckGenerators(*options, reader);
+  CheckRemoteWrite(options, reader);
 }
 
 }  // namespace spanmeter

@@ -10,7 +10,7 @@
 namespace spanmeter {
 
 // Notes what does not fit together in *options, and settles what the keys leave open: TLS without
-// any file is no TLS.
+// any file is no TLS, and receivers without a name get one.
 void CheckContradictions(Options* options, ConfigReader* reader);
 
 }  // namespace spanmeter

@@ -20,6 +20,7 @@ namespace spanmeter {
 namespace {
 
 constexpr uint64_t kMiB = 1 << 20;
+constexpr int64_t kHour = int64_t{3'600} * kNanosPerSecond;
 constexpr int64_t kDay = int64_t{86'400} * kNanosPerSecond;
 
 // More than a machine could keep, and far from overflow.
@@ -186,29 +187,6 @@ ConfigKeys<DimensionMapping> DimensionMappingKeys() {
   };
 }
 
-ConfigKeys<RelabelRule> RelabelRuleKeys() {
-  using Key = KeyOf<RelabelRule>;
-  using Action = RelabelRule::Action;
-  return {
-      Key::StringList("source_labels", FIELD(source_labels)),
-      Key::String("separator", FIELD(separator)),
-      Key::String("regex", FIELD(regex)),
-      Key::Integer("modulus", FIELD(modulus), 0, std::numeric_limits<int64_t>::max()),
-      Key::String("target_label", FIELD(target_label)),
-      Key::String("replacement", FIELD(replacement)),
-      Key::Enum<Action>("action", FIELD(action),
-                        {{"replace", Action::kReplace},
-                         {"keep", Action::kKeep},
-                         {"drop", Action::kDrop},
-                         {"labelmap", Action::kLabelMap},
-                         {"labeldrop", Action::kLabelDrop},
-                         {"labelkeep", Action::kLabelKeep},
-                         {"lowercase", Action::kLowercase},
-                         {"uppercase", Action::kUppercase},
-                         {"hashmod", Action::kHashMod}}),
-  };
-}
-
 void AppendSpanMetricsKeys(ConfigKeys<GeneratorOptions>* keys) {
   using Key = KeyOf<GeneratorOptions>;
   const std::string sm = "span_metrics.";
@@ -247,8 +225,7 @@ void AppendServiceGraphsKeys(ConfigKeys<GeneratorOptions>* keys) {
       // clang-format off: one line a key.
       Key::Make(sg + "histogram_buckets", FIELD(service_graphs.histogram_buckets), ReadBuckets,
                 FormatBuckets),
-      Key::Duration(sg + "wait", FIELD(service_graphs.wait), 10 * kNanosPerMilli,
-                    3'600 * kNanosPerSecond),
+      Key::Duration(sg + "wait", FIELD(service_graphs.wait), 10 * kNanosPerMilli, kHour),
       Key::Integer(sg + "max_items", FIELD(service_graphs.max_items), 1, kMaxWaitingEdges),
       Key::StringList(sg + "dimensions", FIELD(service_graphs.dimensions)),
       Key::Bool(sg + "enable_client_server_prefix",
@@ -279,6 +256,29 @@ std::string CheckLabelName(const std::string& name) {
   return "";
 }
 
+ConfigKeys<RelabelRule> RelabelRuleKeys() {
+  using Key = KeyOf<RelabelRule>;
+  using Action = RelabelRule::Action;
+  return {
+      Key::StringList("source_labels", FIELD(source_labels)),
+      Key::String("separator", FIELD(separator)),
+      Key::String("regex", FIELD(regex)),
+      Key::Integer("modulus", FIELD(modulus), 0, std::numeric_limits<int64_t>::max()),
+      Key::String("target_label", FIELD(target_label)),
+      Key::String("replacement", FIELD(replacement)),
+      Key::Enum<Action>("action", FIELD(action),
+                        {{"replace", Action::kReplace},
+                         {"keep", Action::kKeep},
+                         {"drop", Action::kDrop},
+                         {"labelmap", Action::kLabelMap},
+                         {"labeldrop", Action::kLabelDrop},
+                         {"labelkeep", Action::kLabelKeep},
+                         {"lowercase", Action::kLowercase},
+                         {"uppercase", Action::kUppercase},
+                         {"hashmod", Action::kHashMod}}),
+  };
+}
+
 ConfigKeys<GeneratorOptions> GeneratorKeys() {
   using Key = KeyOf<GeneratorOptions>;
   ConfigKeys<GeneratorOptions> keys = {
@@ -297,6 +297,7 @@ ConfigKeys<GeneratorOptions> GeneratorKeys() {
       Key::Duration("stale_duration", FIELD(stale_duration), kNanosPerSecond, 30 * kDay),
       Key::Duration("ingestion_time_range_slack", FIELD(ingestion_time_range_slack), 0,
                     36'500 * kDay),
+      Key::Duration("collection_interval", FIELD(collection_interval), kNanosPerSecond, kHour),
       Key::Integer("max_label_name_length", FIELD(max_label_name_length), 0, kMiB),
       Key::Integer("max_label_value_length", FIELD(max_label_value_length), 0, kMiB),
       Key::String("trace_id_label_name", FIELD(trace_id_label_name), CheckTraceIdLabelName),

@@ -36,6 +36,8 @@ struct ConfigKey {
   bool required = false;
   // When set and true, there is nothing to print.
   std::function<bool(const T&)> is_absent = nullptr;
+  // The names of the keys in it, when it is a table that is read and printed as a whole.
+  std::vector<std::string> inner_names = {};
 
   ConfigKey Required() && {
     required = true;
@@ -73,6 +75,34 @@ std::vector<std::string> NamesBelow(const ConfigKeys<T>& keys, const std::string
   return names;
 }
 
+// How the header of the table at `path` is written: without the places in lists.
+inline std::string HeaderName(const std::string& path) {
+  std::string name;
+  bool is_index = false;
+  for (const char c : path) {
+    if (c == '[') is_index = true;
+    if (!is_index) name.push_back(c);
+    if (c == ']') is_index = false;
+  }
+  return name;
+}
+
+// The table that `name`, which stands in none of `keys` themselves, belongs to, or an empty text.
+template <typename T>
+std::string TableOf(const ConfigKeys<T>& keys, const std::string& name) {
+  std::string found;
+  for (const ConfigKey<T>& key : keys) {
+    const size_t dot = key.name.rfind('.');
+    if (dot != std::string::npos && key.name.substr(dot + 1) == name)
+      return key.name.substr(0, dot);
+    const auto& inner = key.inner_names;
+    if (std::find(inner.begin(), inner.end(), name) == inner.end()) continue;
+    if (!found.empty()) return "";  // it could be meant for either
+    found = key.name;
+  }
+  return found;
+}
+
 // Says where the unknown key `written` may belong: here, or elsewhere under the same name.
 template <typename T>
 std::string HintFor(const ConfigKeys<T>& keys, const std::string& at, const std::string& prefix,
@@ -80,12 +110,9 @@ std::string HintFor(const ConfigKeys<T>& keys, const std::string& at, const std:
   const std::vector<std::string> siblings = NamesBelow(keys, prefix);
   const std::string suggestion = Suggest(written, siblings);
   if (!suggestion.empty()) return "did you mean \"" + suggestion + "\"?";
-  for (const ConfigKey<T>& key : keys) {
-    const size_t dot = key.name.rfind('.');
-    if (dot != std::string::npos && key.name.substr(dot + 1) == written) {
-      const std::string table = key.name.substr(0, dot);
-      return "it belongs in [" + (at.empty() ? table : at + "." + table) + "]";
-    }
+  const std::string table = TableOf(keys, written);
+  if (!table.empty()) {
+    return "it belongs in [" + (at.empty() ? table : HeaderName(at) + "." + table) + "]";
   }
   std::string hint = siblings.size() == 1 ? "known here is " : "known here are ";
   for (size_t i = 0; i < siblings.size(); ++i) {
@@ -167,6 +194,22 @@ struct KeyOf {
           return std::nullopt;
         },
         FormatString);
+  }
+
+  // A string of which messages say only what is wrong with it; `shown` is what printing shows.
+  template <typename Field>
+  static Key HiddenString(std::string name, Field field, StringCheck check,
+                          std::string (*shown)(const std::string&)) {
+    return Make(
+        std::move(name), field,
+        [check](const ConfigValue& v, ConfigReader* r) -> std::optional<std::string> {
+          std::optional<std::string> text = r->String(v);
+          const std::string wrong = text && check != nullptr ? check(*text) : "";
+          if (wrong.empty()) return text;
+          r->Problem(v, wrong);
+          return std::nullopt;
+        },
+        [shown](const std::string& text) { return FormatString(shown(text)); });
   }
 
   template <typename Field>
@@ -277,6 +320,7 @@ struct KeyOf {
     };
     key.print = [field, keys](const T& target) { return FormatInlineTable(keys, *field(target)); };
     key.is_absent = [field](const T& target) { return !field(target).has_value(); };
+    for (const ConfigKey<E>& inner : keys) key.inner_names.push_back(inner.name);
     return key;
   }
 

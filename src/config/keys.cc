@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "spanmeter/clock.h"
+
 #include "config/address.h"
 
 namespace spanmeter {
@@ -12,7 +14,8 @@ namespace {
 
 constexpr uint64_t kKiB = 1 << 10;
 constexpr uint64_t kMiB = 1 << 20;
-constexpr uint64_t kGiB = 1 << 30;
+constexpr uint64_t kTiB = uint64_t{1} << 40;
+constexpr int64_t kDay = int64_t{86'400} * kNanosPerSecond;
 constexpr uint64_t kMaxTenants = 100'000;
 
 // What a later version will have.
@@ -20,10 +23,8 @@ struct Unsupported {
   std::string_view name;
   std::string_view feature;
 };
-constexpr std::array<Unsupported, 3> kUnsupportedKeys = {{
+constexpr std::array<Unsupported, 1> kUnsupportedKeys = {{
     {"otlp.http", "OTLP over HTTP"},
-    {"remote_write", "remote write"},
-    {"generator.collection_interval", "remote write"},
 }};
 
 std::string CheckListenAddress(const std::string& text) {
@@ -44,7 +45,22 @@ struct TlsFile {
   }
 };
 
+ConfigKey<Options> RemoteWriteListKey() {
+  ConfigKey<Options> key = KeyOf<Options>::TableList("remote_write", FIELD(remote_write),
+                                                     RemoteWriteKeys(), /*one_a_line=*/true);
+  key.read = [read = key.read](const ConfigValue& v, Options* options, ConfigReader* reader) {
+    if (!v.node->is_table()) return read(v, options, reader);
+    reader->Problem(v, "is a list of tables, one for each receiver: write [[remote_write]]");
+  };
+  key.is_absent = [](const Options&) { return true; };
+  return key;
+}
+
 }  // namespace
+
+std::string CheckPath(const std::string& path) {
+  return path.find('\0') == std::string::npos ? "" : "has a null character, which no path can have";
+}
 
 std::string DescribeUnsupportedKey(const std::string& path) {
   for (const Unsupported& entry : kUnsupportedKeys) {
@@ -70,7 +86,7 @@ ConfigKeys<Options> AllConfigKeys() {
       // clang-format off: one line a key.
       Key::String(grpc + "listen", FIELD(otlp_grpc.listen), CheckListenAddress),
       Key::ByteSize(grpc + "max_message_size", FIELD(otlp_grpc.max_message_size), kKiB, 256 * kMiB),
-      Key::ByteSize(grpc + "max_in_flight", FIELD(otlp_grpc.max_in_flight), kKiB, 1024 * kGiB),
+      Key::ByteSize(grpc + "max_in_flight", FIELD(otlp_grpc.max_in_flight), kKiB, kTiB),
       Key::String(grpc + "tls.cert_file", TlsFile<&Tls::cert_file>()),
       Key::String(grpc + "tls.key_file", TlsFile<&Tls::key_file>()),
       Key::String(grpc + "tls.client_ca_file", TlsFile<&Tls::client_ca_file>()),
@@ -78,6 +94,11 @@ ConfigKeys<Options> AllConfigKeys() {
       Key::String("http.listen", FIELD(http.listen), CheckListenAddress),
       Key::Bool("http.openmetrics_created", FIELD(http.openmetrics_created)),
       Key::Bool("http.enable_lifecycle", FIELD(http.enable_lifecycle)),
+
+      RemoteWriteListKey(), Key::String("storage.path", FIELD(storage.path), CheckPath),
+      Key::ByteSize("storage.max_size", FIELD(storage.max_size), kMiB, 100 * kTiB),
+      Key::ByteSize("storage.max_memory", FIELD(storage.max_memory), kMiB, kTiB),
+      Key::Duration("storage.max_age", FIELD(storage.max_age), kNanosPerSecond, 365 * kDay),
 
       Key::Bool("tenancy.enabled", FIELD(tenancy.enabled)),
       Key::Integer("tenancy.max_tenants", FIELD(tenancy.max_tenants), 1, kMaxTenants),

@@ -16,11 +16,18 @@
 namespace spanmeter {
 
 // In the order of --print-config: the keys of one table stand together, those of a table before
-// those of the tables below it.
+// those of the tables below it. The list remote_write is one key, which is always absent from what
+// the keys print: PrintConfig() writes its elements as tables.
 ConfigKeys<Options> AllConfigKeys();
 
 // The keys below [generator], and below each [tenants.NAME].
 ConfigKeys<GeneratorOptions> GeneratorKeys();
+
+// The keys of each [[remote_write]].
+ConfigKeys<RemoteWriteOptions> RemoteWriteKeys();
+
+// The keys of a relabelling rule.
+ConfigKeys<RelabelRule> RelabelRuleKeys();
 
 // What to say about the key at `path` when it belongs to something that this version does not have;
 // else an empty text.
@@ -29,6 +36,9 @@ std::string DescribeUnsupportedKey(const std::string& path);
 // What is wrong with the name of a label that is set from the configuration, or an empty text.
 // Legal are [a-zA-Z_][a-zA-Z0-9_]*, except for the names that the series themselves need.
 std::string CheckLabelName(const std::string& name);
+
+// What is wrong with the path of a file or directory, or an empty text.
+std::string CheckPath(const std::string& path);
 
 }  // namespace spanmeter
 

@@ -2,6 +2,7 @@
 #include "config/reader.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <utility>
 
@@ -31,6 +32,21 @@ bool IsUtf8(std::string_view text) {
     text.remove_prefix(c.size);
   }
   return true;
+}
+
+// The parser's description of an error without what it quotes of a value, which may be a secret.
+// Single characters and names stay.
+std::string WithoutValue(std::string_view description) {
+  constexpr std::array<std::string_view, 3> kBeginnings = {"saw '", "interpret '", ": '"};
+  for (const std::string_view beginning : kBeginnings) {
+    const size_t found = description.find(beginning);
+    if (found == std::string_view::npos) continue;
+    const size_t begin = found + beginning.size();
+    const size_t end = description.rfind('\'');
+    if (end <= begin || ReadUtf8Character(description.substr(begin)).size == end - begin) continue;
+    return std::string(description.substr(0, begin)).append("...").append(description.substr(end));
+  }
+  return std::string(description);
 }
 
 // Whether the value at `inner` is the one at `outer` or a part of it.
@@ -77,7 +93,7 @@ const toml::table* ConfigReader::ParseDocument(std::string_view text) {
   if (!result) {
     const toml::parse_error& error = result.error();
     std::string message = "cannot parse as TOML: ";
-    AppendEscaped(error.description(), &message);  // It quotes the document as it is.
+    AppendEscaped(WithoutValue(error.description()), &message);
     problems_.push_back({static_cast<int>(error.source().begin.line), std::move(message)});
     return nullptr;
   }

@@ -38,9 +38,9 @@ class CommandLineTest(unittest.TestCase):
         path.write_text(text, encoding="utf-8")
         return str(path)
 
-    def start(self, config_text):
+    def start(self, config_text, *arguments):
         """Starts the program and returns (process, addresses by port, log lines so far)."""
-        process = subprocess.Popen([BINARY, f"--config.file={self.write(config_text)}"], text=True,
+        process = subprocess.Popen([BINARY, f"--config.file={self.write(config_text)}", *arguments], text=True,
                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.addCleanup(process.stderr.close)
         self.addCleanup(process.stdout.close)
@@ -103,6 +103,58 @@ class CommandLineTest(unittest.TestCase):
         self.assertIn('external_labels = {cluster = "a\\"b"}', first.stdout)
         second = run(f"--config.file={self.write(first.stdout, 'printed.toml')}", "--print-config")
         self.assertEqual((second.returncode, second.stdout), (0, first.stdout), second.stderr)
+
+    def test_the_flag_for_the_storage_wins_over_the_file(self):
+        path = self.write('[storage]\npath = "/file"\nmax_age = "2h"\n')
+        result = run(f"--config.file={path}", f"--storage.path={self.directory}/flag", "--print-config")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn(f'[storage]\npath = "{self.directory}/flag"\n', result.stdout)
+        self.assertIn('max_age = "2h"\n', result.stdout)
+        self.assertNotIn("/file", result.stdout)
+
+    def test_the_flag_for_the_storage_wins_after_a_reload_as_well(self):
+        process, _, _ = self.start(ANY_PORTS + f'[storage]\npath = "{self.directory}/a"\n',
+                                   f"--storage.path={self.directory}/flag")
+
+        def reload(config_text):
+            self.write(config_text)
+            process.send_signal(signal.SIGHUP)
+            line = process.stderr.readline()
+            while "reload" not in line:
+                self.assertNotEqual(line, "", "the log ended")
+                line = process.stderr.readline()
+            return line
+
+        # What the file says about the path does not count, so it may change.
+        self.assertIn("configuration reloaded", reload(ANY_PORTS + f'[storage]\npath = "{self.directory}/b"\n'))
+        self.assertIn("configuration reloaded", reload(ANY_PORTS))
+        self.assertIn("cannot change storage while running", reload(ANY_PORTS + '[storage]\nmax_age = "1h"\n'))
+
+    def test_secrets_are_not_printed_and_what_is_printed_is_a_configuration(self):
+        password = self.write("hunter2\n", "password")
+        path = self.write('[[remote_write]]\nurl = "http://me:${SPANMETER_TEST_SECRET}@a"\n'
+                          'headers = {X-Key = "hunter2"}\n'
+                          '[[remote_write]]\nurl = "http://b"\n'
+                          f'basic_auth = {{username = "me", password_file = "{password}"}}\n')
+        environment = {**os.environ, "SPANMETER_TEST_SECRET": "hunter2"}
+        first = run(f"--config.file={path}", "--print-config", env=environment)
+        self.assertEqual((first.returncode, first.stderr), (0, ""))
+        self.assertNotIn("hunter2", first.stdout)
+        self.assertIn('url = "http://me:<secret>@a"', first.stdout)
+        self.assertIn(f'password_file = "{password}"', first.stdout)
+        second = run(f"--config.file={self.write(first.stdout, 'printed.toml')}", "--print-config")
+        self.assertEqual((second.returncode, second.stdout), (0, first.stdout), second.stderr)
+
+    def test_a_missing_file_of_credentials_ends_the_start(self):
+        path = self.write(ANY_PORTS + '[[remote_write]]\nurl = "http://a"\n'
+                          'authorization.credentials_file = "/nonexistent/token"\n')
+        for arguments in (["--check-config"], ["--print-config"], []):
+            with self.subTest(arguments=arguments):
+                result = run(f"--config.file={path}", *arguments)
+                self.assertEqual((result.returncode, result.stdout), (1, ""))
+                self.assertEqual(result.stderr,
+                                 f'{path}:7: remote_write[0].authorization.credentials_file = "/nonexistent/token" '
+                                 "cannot be read: No such file or directory\n")
 
     def test_a_taken_port_ends_the_start_and_leaves_nothing_running(self):
         for section, port_name in (("otlp.grpc", "otlp_grpc"), ("http", "http")):

@@ -37,6 +37,22 @@ TEST(Flags, TakeTheFileInOneOrTwoArguments) {
   EXPECT_EQ(Parse({"--config.file=a", "--config.file=b"}).config_file, "b");
 }
 
+TEST(Flags, TakeTheDirectoryOfTheStorage) {
+  EXPECT_EQ(Parse({}).overrides.storage_path, std::nullopt);
+  EXPECT_EQ(Parse({"--storage.path=a=b"}).overrides.storage_path, "a=b");
+  const Flags flags = Parse({"--storage.path", "a", "--config.file", "b", "--storage.path=c"});
+  EXPECT_EQ(flags.overrides.storage_path, "c");
+  EXPECT_EQ(flags.config_file, "b");
+}
+
+TEST(Flags, NeedADirectoryAfterStoragePath) {
+  // Not even an empty one: a variable that is not set must not mean "in memory".
+  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
+           {"--storage.path"}, {"--storage.path="}, {"--storage.path", ""}}) {
+    EXPECT_EQ(Error(arguments), "missing value: write --storage.path=DIR");
+  }
+}
+
 TEST(Flags, SetWhatTheyName) {
   EXPECT_TRUE(Parse({"--check-config"}).check_config);
   EXPECT_TRUE(Parse({"--print-config"}).print_config);
@@ -56,6 +72,7 @@ TEST(Flags, NeedAFileAfterConfigFile) {
 TEST(Flags, SuggestWhatAnUnknownOneMayMean) {
   EXPECT_THAT(Error({"--config-file=a"}), HasSubstr("did you mean --config.file?"));
   EXPECT_THAT(Error({"--chek-config"}), HasSubstr("did you mean --check-config?"));
+  EXPECT_THAT(Error({"--storage-path=a"}), HasSubstr("did you mean --storage.path?"));
   EXPECT_THAT(Error({"-version"}), HasSubstr("did you mean --version?"));
   EXPECT_EQ(Error({"--listen=:1"}), "unknown flag \"--listen\": see --help");
 }
@@ -68,8 +85,8 @@ TEST(Flags, RefuseValuesOfSwitchesAndOtherArguments) {
 }
 
 TEST(HelpText, MentionsEveryFlag) {
-  for (const char* flag :
-       {"--config.file=PATH", "--check-config", "--print-config", "--version", "--help"}) {
+  for (const char* flag : {"--config.file=PATH", "--storage.path=DIR", "--check-config",
+                           "--print-config", "--version", "--help"}) {
     EXPECT_THAT(HelpText(), HasSubstr(std::string("\n  ") + flag + " "));
   }
   EXPECT_THAT(HelpText(), HasSubstr("/etc/spanmeter/spanmeter.toml"));

@@ -45,7 +45,7 @@ std::multimap<std::string, std::string> Settings() {
 
 // Whether a line sets a key: `name = `.
 bool IsSetting(const std::string& line) {
-  const size_t end = line.find_first_not_of("abcdefghijklmnopqrstuvwxyz_.");
+  const size_t end = line.find_first_not_of("abcdefghijklmnopqrstuvwxyz_.0123456789");
   return end != 0 && end != std::string::npos && line.substr(end).starts_with(" = ");
 }
 
@@ -58,10 +58,67 @@ TEST(DefaultFile, MeansTheSameAsAnEmptyOne) {
 TEST(DefaultFile, SetsEveryKeyOnceToItsDefault) {
   const std::multimap<std::string, std::string> settings = Settings();
   for (const ConfigKey<Options>& key : AllConfigKeys()) {
+    if (key.name == "remote_write") continue;  // an example, see below
     const auto [begin, end] = settings.equal_range(key.name);
     ASSERT_EQ(std::distance(begin, end), 1) << key.name;
     EXPECT_EQ(begin->second, key.print(Options())) << key.name;
   }
+}
+
+// The example of [[remote_write]], without the marks of comments.
+std::vector<std::string> RemoteWriteExample() {
+  std::vector<std::string> example;
+  bool is_inside = false;
+  for (const std::string& line : Lines()) {
+    if (line == "#   [[remote_write]]") is_inside = true;
+    if (line.empty()) is_inside = false;
+    if (is_inside) example.push_back(line.starts_with("#   ") ? line.substr(4) : line);
+  }
+  return example;
+}
+
+TEST(DefaultFile, SetsEveryKeyOfRemoteWriteOnceToItsDefault) {
+  std::multimap<std::string, std::string> settings;
+  std::string section;
+  for (const std::string& line : RemoteWriteExample()) {
+    const std::string_view header = "[remote_write.";
+    if (line.starts_with(header)) {
+      section = line.substr(header.size(), line.size() - header.size() - 1) + ".";
+    } else if (IsSetting(line)) {
+      const size_t equals = line.find(" = ");
+      settings.emplace(section + line.substr(0, equals), line.substr(equals + 3));
+    }
+  }
+  for (const ConfigKey<RemoteWriteOptions>& key : RemoteWriteKeys()) {
+    // These are shown by the next test.
+    const bool is_absent = key.is_absent && key.is_absent(RemoteWriteOptions());
+    const auto [begin, end] = settings.equal_range(key.name);
+    ASSERT_EQ(std::distance(begin, end), is_absent ? 0 : 1) << key.name;
+    if (is_absent || key.name == "url") continue;
+    EXPECT_EQ(begin->second, key.print(RemoteWriteOptions())) << key.name;
+  }
+}
+
+TEST(DefaultFile, ShowsEveryTableThatIsAbsentByDefault) {
+  std::string example;
+  std::map<std::string, std::string> tables;
+  for (const std::string& line : RemoteWriteExample()) {
+    example += line + "\n";
+    const std::string text = line.starts_with("  ") ? line.substr(2) : "";
+    if (IsSetting(text)) tables[text.substr(0, text.find(' '))] = text;
+  }
+  for (const ConfigKey<RemoteWriteOptions>& key : RemoteWriteKeys()) {
+    if (!key.is_absent) continue;
+    ASSERT_EQ(tables.count(key.name), 1u) << key.name;
+    const ConfigResult result =
+        ParseConfig("[[remote_write]]\nurl = \"http://a\"\n" + tables[key.name],
+                    [](const std::string&) { return "value"; });
+    EXPECT_EQ(FormatProblems(key.name, result.problems), "");
+    for (const std::string& inner : key.inner_names) {
+      EXPECT_THAT(example, testing::HasSubstr(inner)) << key.name;
+    }
+  }
+  EXPECT_EQ(tables.size(), 3u);
 }
 
 TEST(DefaultFile, ExplainsEveryKeyAndTable) {
@@ -105,6 +162,11 @@ TEST(DefaultFile, HasExamplesThatWork) {
   EXPECT_EQ(result.options.generator.span_metrics.filter_policies.size(), 1u);
   EXPECT_EQ(result.options.generator.relabel.size(), 2u);
   EXPECT_EQ(result.options.tenants.count("team-a"), 1u);
+  ASSERT_EQ(result.options.remote_write.size(), 1u);
+  RemoteWriteOptions receiver;
+  receiver.url = "https://mimir.example.com/api/v1/push";
+  receiver.name = "mimir.example.com/api/v1/push";
+  EXPECT_TRUE(result.options.remote_write[0] == receiver) << PrintConfig(result.options);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,6 +12,7 @@ namespace spanmeter {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 ConfigResult ParseAgain(const Options& options) {
   return ParseConfig(PrintConfig(options), [](const std::string&) { return std::nullopt; });
@@ -23,6 +25,52 @@ void ExpectRoundTrip(const Options& options) {
   EXPECT_TRUE(again.options == options) << printed;
 }
 
+// Differs from the defaults in every key but two kinds of credentials, which exclude the third.
+// What is secret reads as it is printed.
+RemoteWriteOptions UnusualReceiver() {
+  RemoteWriteOptions receiver;
+  receiver.url = "https://a/write?x=${y}";
+  receiver.name = "A_name.of:9/every-kind";
+  receiver.remote_timeout = 100'000'000;
+  receiver.headers = {{"X-A", {"<secret>", ""}}, {"X~B.c", {"", "/a \"file\""}}};
+  receiver.basic_auth = BasicAuthOptions{"\xC3\xA9 ${me}", {"<secret>", ""}};
+  receiver.tls_config = {"/ca", "/cert", "/key", "name", true, TlsVersion::kTls10};
+  receiver.proxy_url = "socks5h://me:<secret>@[::1]:1/";
+  receiver.follow_redirects = false;
+  receiver.protobuf_message = RemoteWriteProtocol::k1;
+  receiver.send_exemplars = false;
+  receiver.send_native_histograms = false;
+  receiver.add_org_id_header = false;
+  receiver.write_relabel_configs = {
+      {{"__name__", "le"}, "-", "x(.*)", 0, "__name__", "${1}", RelabelRule::Action::kReplace},
+      {{}, ";", "le", 0, "", "$1", RelabelRule::Action::kLabelDrop}};
+  receiver.metadata_config = {false, 1'000'000'001, 1};
+  receiver.queue_config = {1, 2, 0, 1'000'000, 1'000'001, false, 3};
+  return receiver;
+}
+
+RemoteWriteOptions OtherReceiver() {
+  RemoteWriteOptions receiver;
+  receiver.url = "http://b";
+  receiver.name = "b";
+  receiver.authorization = AuthorizationOptions{"Token", {"", "/credentials"}};
+  receiver.protobuf_message = RemoteWriteProtocol::k2;
+  return receiver;
+}
+
+RemoteWriteOptions AnotherReceiver() {
+  RemoteWriteOptions receiver;
+  receiver.url = "http://c";
+  receiver.name = "c";
+  receiver.oauth2 = OAuth2Options{"me",
+                                  {"<secret>", ""},
+                                  {"read", "write"},
+                                  "https://me:<secret>@tokens/x",
+                                  {{"a b", "${c}"}, {"d", ""}}};
+  receiver.tls_config.min_version = TlsVersion::kTls13;
+  return receiver;
+}
+
 // Differs from the defaults in every key.
 Options Unusual() {
   Options options;
@@ -33,6 +81,8 @@ Options Unusual() {
   options.otlp_grpc.tls = ServerTlsOptions{"/a", "/b \"quoted\"", "/c\\"};
   options.http = {"localhost:2", true, true};
   options.tenancy = {true, 7};
+  options.storage = {"/data \"1\"", 3 << 20, 2 << 20, 1'000'000'001};
+  options.remote_write = {UnusualReceiver(), OtherReceiver(), AnotherReceiver()};
   GeneratorOptions& generator = options.generator;
   generator.processors = {true, false, true, true, false, true, true};
   generator.inject_tenant_id_as = "tenant";
@@ -52,6 +102,7 @@ Options Unusual() {
                        {{}, ";", "pod", 0, "", "$1", RelabelRule::Action::kLabelDrop}};
   generator.stale_duration = 1'000'000'001;
   generator.ingestion_time_range_slack = 0;
+  generator.collection_interval = 1'000'000'002;
   generator.max_label_name_length = 0;
   generator.max_label_value_length = 3;
   generator.trace_id_label_name = "trace_id";
@@ -125,7 +176,8 @@ TEST(PrintConfig, WritesEachSectionOnce) {
   const std::string printed = PrintConfig(Unusual());
   size_t sections = 0;
   for (size_t pos = 0; (pos = printed.find("\n[", pos)) != std::string::npos; ++pos) ++sections;
-  EXPECT_EQ(sections, 11u) << printed;
+  // Of each receiver there are four, and storage is one as well.
+  EXPECT_EQ(sections, 11u + 1u + 3u * 4u) << printed;
   EXPECT_THAT(printed, HasSubstr("\n[otlp.grpc.tls]\ncert_file = \"/a\"\n"));
 }
 
@@ -134,6 +186,67 @@ TEST(PrintConfig, WritesNumbersForPeople) {
   options.generator.span_metrics.histogram_buckets = {0.000'001, 0.5, 1, 1'000'000, 1e21};
   EXPECT_THAT(PrintConfig(options),
               HasSubstr("histogram_buckets = [0.000001, 0.5, 1.0, 1000000.0, 1e+21]\n"));
+}
+
+TEST(PrintConfig, WritesReceiversAsTables) {
+  const std::string printed = PrintConfig(Unusual());
+  EXPECT_THAT(printed, HasSubstr("\n[[remote_write]]\nurl = \"http://b\"\nname = \"b\"\n"));
+  EXPECT_THAT(printed, HasSubstr("\n[remote_write.tls_config]\nca_file = \"/ca\"\n"));
+  EXPECT_THAT(printed, HasSubstr("\nauthorization = {type = \"Token\", credentials_file = "
+                                 "\"/credentials\"}\n"));
+  EXPECT_THAT(printed, HasSubstr("\nheaders = {X-A = \"<secret>\", \"X~B.c\" = {file = "
+                                 "\"/a \\\"file\\\"\"}}\n"));
+}
+
+TEST(PrintConfig, ShowsNoSecretAndStaysAConfiguration) {
+  // Everything secret is called so; what is not is there afterwards.
+  constexpr std::string_view kToml = R"(
+    [[remote_write]]
+    url = "http://user1:hunter2@host1:1/path1?query1"
+    proxy_url = "socks5://user2:hunter2:@hunter2@host2:2"
+    headers = {X-Key = "hunter2", X-File = {file = "/file1"}}
+    [[remote_write]]
+    url = "https://host3"
+    basic_auth = {username = "user3", password = "hunter2"}
+    headers = {X-Key = "${PASSWORD}"}
+    [[remote_write]]
+    url = "https://host4"
+    authorization = {credentials = "${PASSWORD}"}
+    [[remote_write]]
+    url = "https://host5"
+    [remote_write.oauth2]
+    client_id = "user5"
+    client_secret = "hunter2"
+    token_url = "https://user6:hunter2@host6/path6"
+    endpoint_params = {audience = "shown"}
+    [[remote_write]]
+    url = "https://host7"
+    basic_auth = {username = "user7", password_file = "/file7"}
+    [[remote_write]]
+    url = "https://user8@host8"
+    [[remote_write]]
+    url = "https://host9"
+    basic_auth = {username = "user9"}
+  )";
+  const ConfigResult result =
+      ParseConfig(kToml, [](const std::string&) { return std::optional<std::string>("hunter2"); });
+  ASSERT_EQ(FormatProblems("toml", result.problems), "");
+  ASSERT_EQ(result.options.remote_write[2].authorization->credentials.text, "hunter2");
+  const std::string printed = PrintConfig(result.options);
+  EXPECT_THAT(printed, Not(HasSubstr("hunter")));
+  EXPECT_THAT(printed, HasSubstr("url = \"http://user1:<secret>@host1:1/path1?query1\"\n"));
+  EXPECT_THAT(printed, HasSubstr("proxy_url = \"socks5://user2:<secret>@host2:2\"\n"));
+  EXPECT_THAT(printed, HasSubstr("token_url = \"https://user6:<secret>@host6/path6\""));
+  EXPECT_THAT(printed, HasSubstr("{username = \"user3\", password = \"<secret>\"}"));
+  EXPECT_THAT(printed, HasSubstr("{type = \"Bearer\", credentials = \"<secret>\"}"));
+  EXPECT_THAT(printed, HasSubstr("client_secret = \"<secret>\""));
+  EXPECT_THAT(printed, HasSubstr("endpoint_params = {audience = \"shown\"}"));
+  EXPECT_THAT(printed, HasSubstr("{username = \"user7\", password_file = \"/file7\"}"));
+  EXPECT_THAT(printed, HasSubstr("url = \"https://user8@host8\"\n"));
+  EXPECT_THAT(printed, HasSubstr("{username = \"user9\"}"));
+  const ConfigResult again = ParseAgain(result.options);
+  EXPECT_EQ(FormatProblems("printed", again.problems), "");
+  EXPECT_EQ(PrintConfig(again.options), printed);
 }
 
 }  // namespace

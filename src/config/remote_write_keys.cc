@@ -1,0 +1,310 @@
+// The keys of each [[remote_write]].
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <strings.h>
+#include <utility>
+
+#include "spanmeter/clock.h"
+
+#include "config/address.h"
+#include "config/keys.h"
+#include "config/url.h"
+
+namespace spanmeter {
+
+namespace {
+
+constexpr int64_t kHour = int64_t{3'600} * kNanosPerSecond;
+constexpr int64_t kDay = 24 * kHour;
+constexpr uint64_t kMaxShards = 1'000;
+constexpr uint64_t kMaxSamplesPerSend = 1'000'000;
+constexpr size_t kMaxName = 100;
+
+// What remote write or the HTTP below it sets by itself.
+constexpr std::array<const char*, 16> kOwnHeaders = {"accept-encoding",
+                                                     "connection",
+                                                     "content-encoding",
+                                                     "content-length",
+                                                     "content-type",
+                                                     "expect",
+                                                     "host",
+                                                     "keep-alive",
+                                                     "proxy-authorization",
+                                                     "proxy-connection",
+                                                     "te",
+                                                     "trailer",
+                                                     "transfer-encoding",
+                                                     "upgrade",
+                                                     "user-agent",
+                                                     "x-prometheus-remote-write-version"};
+
+bool IsAlphanumeric(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+// A token of RFC 9110, section 5.6.2.
+bool IsToken(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return IsAlphanumeric(c) ||
+           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+  });
+}
+
+std::string HideSecret(const std::string& text) {
+  return text.empty() ? "" : std::string(kHiddenSecret);
+}
+
+std::string ShowAll(const std::string& text) { return text; }
+
+std::string CheckHttpUrl(const std::string& text) {
+  std::string error;
+  const std::array<std::string_view, 2> schemes = {"http", "https"};
+  return ParseUrl(text, schemes, &error) ? "" : error;
+}
+
+std::string CheckProxyUrl(const std::string& text) {
+  if (text.empty()) return "";
+  std::string error;
+  const std::array<std::string_view, 4> schemes = {"http", "https", "socks5", "socks5h"};
+  const std::optional<Url> url = ParseUrl(text, schemes, &error);
+  if (!url) return error;
+  if ((url->path.empty() || url->path == "/") && url->query.empty()) return "";
+  return "has something after its host and port: remove it; a / or ? in a password must be written "
+         "as %2F or %3F";
+}
+
+// Empty stands for a name made from the URL.
+std::string CheckName(const std::string& name) {
+  const bool is_legal = std::all_of(name.begin(), name.end(), [](char c) {
+    return IsAlphanumeric(c) || std::string_view("_.:/-").find(c) != std::string_view::npos;
+  });
+  if (is_legal && name.size() <= kMaxName) return "";
+  return "is no name: it must consist of at most 100 letters, digits and _.:/-";
+}
+
+// Of what goes into a header.
+std::string CheckHeaderValue(const std::string& text) {
+  const bool is_legal = std::all_of(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) >= ' ' && c != 0x7F) || c == '\t';
+  });
+  return is_legal ? "" : "has a line break or another control character: remove it";
+}
+
+std::string CheckUserName(const std::string& name) {
+  if (name.empty()) return "is empty: write the user's name";
+  if (name.find(':') != std::string::npos) return "has a colon, which no user name can have";
+  return CheckHeaderValue(name);
+}
+
+std::string CheckAuthorizationType(const std::string& type) {
+  if (strcasecmp(type.c_str(), "basic") == 0)
+    return "takes a user and a password: use basic_auth instead";
+  return IsToken(type) ? "" : "is no scheme of authorization: write one word, like \"Bearer\"";
+}
+
+std::string CheckServerName(const std::string& name) {
+  return name.empty() || IsHost(name) ? "" : "is no host: write a name like \"example.com\"";
+}
+
+std::string CheckParameterName(const std::string& name) {
+  return name.empty() ? "is a parameter without a name: write its name before the =" : "";
+}
+
+std::string CheckNotEmpty(const std::string& text) {
+  return text.empty() ? "is empty: write a value" : "";
+}
+
+// Appends `name` and `name`_file, the two ways to give a secret.
+template <typename T, typename Field>
+void AppendSecret(const std::string& name, Field field, ConfigKeys<T>* keys) {
+  using Key = KeyOf<T>;
+  const auto text = [field](auto& target) -> auto& { return field(target).text; };
+  const auto file = [field](auto& target) -> auto& { return field(target).file; };
+  ConfigKey<T> text_key = Key::HiddenString(name, text, CheckHeaderValue, HideSecret);
+  text_key.is_absent = [text](const T& target) { return text(target).empty(); };
+  keys->push_back(std::move(text_key));
+  ConfigKey<T> file_key = Key::String(name + "_file", file, CheckPath);
+  file_key.is_absent = [file](const T& target) { return file(target).empty(); };
+  keys->push_back(std::move(file_key));
+}
+
+ConfigKeys<BasicAuthOptions> BasicAuthKeys() {
+  using Key = KeyOf<BasicAuthOptions>;
+  // People write "user:password" there.
+  ConfigKeys<BasicAuthOptions> keys = {
+      Key::HiddenString("username", FIELD(username), CheckUserName, ShowAll).Required()};
+  AppendSecret("password", FIELD(password), &keys);
+  return keys;
+}
+
+ConfigKeys<AuthorizationOptions> AuthorizationKeys() {
+  using Key = KeyOf<AuthorizationOptions>;
+  // People write "Bearer" and the credentials there.
+  ConfigKeys<AuthorizationOptions> keys = {
+      Key::HiddenString("type", FIELD(type), CheckAuthorizationType, ShowAll)};
+  AppendSecret("credentials", FIELD(credentials), &keys);
+  return keys;
+}
+
+ConfigKeys<OAuth2Options> OAuth2Keys() {
+  using Key = KeyOf<OAuth2Options>;
+  ConfigKeys<OAuth2Options> keys = {
+      Key::String("client_id", FIELD(client_id), CheckNotEmpty).Required()};
+  AppendSecret("client_secret", FIELD(client_secret), &keys);
+  keys.push_back(Key::StringList("scopes", FIELD(scopes)));
+  keys.push_back(
+      Key::HiddenString("token_url", FIELD(token_url), CheckHttpUrl, HidePassword).Required());
+  keys.push_back(Key::StringTable("endpoint_params", FIELD(endpoint_params), CheckParameterName));
+  return keys;
+}
+
+// Reads one header into *headers. Messages about its name do not repeat it: people write all of a
+// header there.
+void ReadHeader(const ConfigValue& table, std::string_view name, const toml::node& node,
+                std::map<std::string, TextOrFile>* headers, ConfigReader* reader) {
+  const ConfigValue value = {ChildPath(table.path, name), &node};
+  if (!IsToken(name)) {
+    reader->Report(value.path, table.path +
+                                   " has a name that is not that of a header: write letters, "
+                                   "digits and hyphens, and the header's value after the =");
+    return;
+  }
+  const std::string header_name(name);
+  const auto is_same = [&header_name](const char* other) {
+    return strcasecmp(header_name.c_str(), other) == 0;
+  };
+  if (std::any_of(kOwnHeaders.begin(), kOwnHeaders.end(), is_same)) {
+    reader->Problem(value, "cannot be chosen, because remote write sets it by itself: remove it");
+    return;
+  }
+  for (const auto& [other, text] : *headers) {
+    if (!is_same(other.c_str())) continue;
+    reader->Problem(value, "is the same header as " + other + ": remove one of them");
+    return;
+  }
+
+  TextOrFile& header = (*headers)[header_name];
+  if (node.is_table()) {
+    const ConfigKeys<TextOrFile> keys = {
+        KeyOf<TextOrFile>::String("file", FIELD(file), CheckPath).Required()};
+    ReadTable(value, keys, &header, reader);
+  } else if (node.is_string()) {
+    if (const std::optional<std::string> text = reader->String(value)) header.text = *text;
+    const std::string wrong = CheckHeaderValue(header.text);
+    if (!wrong.empty()) reader->Problem(value, wrong);
+  } else {
+    reader->Problem(value, "must be a string, or a file as in {file = \"/path\"}, but is " +
+                               std::string(TypeName(node)));
+    return;
+  }
+  // Does nothing when there was a problem.
+  if (header.empty()) reader->LaterProblem(value.path, " is empty: write a value, or remove it");
+}
+
+ConfigKey<RemoteWriteOptions> HeadersKey() {
+  ConfigKey<RemoteWriteOptions> key;
+  key.name = "headers";
+  key.read = [](const ConfigValue& v, RemoteWriteOptions* options, ConfigReader* reader) {
+    const toml::table* table = reader->Table(v);
+    if (table == nullptr) return;
+    for (const auto& [name, node] : *table) {
+      ReadHeader(v, name.str(), node, &options->headers, reader);
+    }
+  };
+  key.print = [](const RemoteWriteOptions& options) {
+    std::string text = "{";
+    for (const auto& [name, value] : options.headers) {
+      if (text.size() > 1) text.append(", ");
+      text.append(FormatKey(name)).append(" = ");
+      if (value.file.empty()) {
+        text.append(FormatString(HideSecret(value.text)));
+      } else {
+        text.append("{file = ").append(FormatString(value.file)).append("}");
+      }
+    }
+    return text + "}";
+  };
+  return key;
+}
+
+void AppendTlsKeys(ConfigKeys<RemoteWriteOptions>* keys) {
+  using Key = KeyOf<RemoteWriteOptions>;
+  const std::string tls = "tls_config.";
+  const ConfigKeys<RemoteWriteOptions> added = {
+      Key::String(tls + "ca_file", FIELD(tls_config.ca_file), CheckPath),
+      Key::String(tls + "cert_file", FIELD(tls_config.cert_file), CheckPath),
+      Key::String(tls + "key_file", FIELD(tls_config.key_file), CheckPath),
+      Key::String(tls + "server_name", FIELD(tls_config.server_name), CheckServerName),
+      Key::Bool(tls + "insecure_skip_verify", FIELD(tls_config.insecure_skip_verify)),
+      Key::Enum<TlsVersion>(tls + "min_version", FIELD(tls_config.min_version),
+                            {{"TLS10", TlsVersion::kTls10},
+                             {"TLS11", TlsVersion::kTls11},
+                             {"TLS12", TlsVersion::kTls12},
+                             {"TLS13", TlsVersion::kTls13}}),
+  };
+  keys->insert(keys->end(), added.begin(), added.end());
+}
+
+void AppendSendingKeys(ConfigKeys<RemoteWriteOptions>* keys) {
+  using Key = KeyOf<RemoteWriteOptions>;
+  const std::string metadata = "metadata_config.";
+  const std::string queue = "queue_config.";
+  const ConfigKeys<RemoteWriteOptions> added = {
+      // clang-format off: one line a key.
+      Key::Bool(metadata + "send", FIELD(metadata_config.send)),
+      Key::Duration(metadata + "send_interval", FIELD(metadata_config.send_interval),
+                    kNanosPerSecond, kDay),
+      Key::Integer(metadata + "max_samples_per_send", FIELD(metadata_config.max_samples_per_send),
+                   1, kMaxSamplesPerSend),
+      Key::Integer(queue + "max_shards", FIELD(queue_config.max_shards), 1, kMaxShards),
+      Key::Integer(queue + "max_samples_per_send", FIELD(queue_config.max_samples_per_send), 1,
+                   kMaxSamplesPerSend),
+      Key::Duration(queue + "batch_send_deadline", FIELD(queue_config.batch_send_deadline), 0,
+                    kHour),
+      Key::Duration(queue + "min_backoff", FIELD(queue_config.min_backoff), kNanosPerMilli, kHour),
+      Key::Duration(queue + "max_backoff", FIELD(queue_config.max_backoff), kNanosPerMilli, kHour),
+      Key::Bool(queue + "retry_on_http_429", FIELD(queue_config.retry_on_http_429)),
+      Key::Duration(queue + "sample_age_limit", FIELD(queue_config.sample_age_limit), 0,
+                    365 * kDay),
+      // clang-format on
+  };
+  keys->insert(keys->end(), added.begin(), added.end());
+}
+
+}  // namespace
+
+ConfigKeys<RemoteWriteOptions> RemoteWriteKeys() {
+  using Key = KeyOf<RemoteWriteOptions>;
+  ConfigKeys<RemoteWriteOptions> keys = {
+      // clang-format off: one line a key.
+      Key::HiddenString("url", FIELD(url), CheckHttpUrl, HidePassword).Required(),
+      Key::String("name", FIELD(name), CheckName),
+      Key::Duration("remote_timeout", FIELD(remote_timeout), 100 * kNanosPerMilli, kHour),
+      HeadersKey(),
+      Key::OptionalTable("basic_auth", FIELD(basic_auth), BasicAuthKeys()),
+      Key::OptionalTable("authorization", FIELD(authorization), AuthorizationKeys()),
+      Key::OptionalTable("oauth2", FIELD(oauth2), OAuth2Keys()),
+      Key::HiddenString("proxy_url", FIELD(proxy_url), CheckProxyUrl, HidePassword),
+      Key::Bool("follow_redirects", FIELD(follow_redirects)),
+      Key::Enum<RemoteWriteProtocol>("protobuf_message", FIELD(protobuf_message),
+                                     {{"auto", RemoteWriteProtocol::kAuto},
+                                      {"prometheus.WriteRequest", RemoteWriteProtocol::k1},
+                                      {"io.prometheus.write.v2.Request", RemoteWriteProtocol::k2},
+                                      {"1.0", RemoteWriteProtocol::k1},
+                                      {"2.0", RemoteWriteProtocol::k2}}),
+      Key::Bool("send_exemplars", FIELD(send_exemplars)),
+      Key::Bool("send_native_histograms", FIELD(send_native_histograms)),
+      Key::Bool("add_org_id_header", FIELD(add_org_id_header)),
+      Key::TableList("write_relabel_configs", FIELD(write_relabel_configs), RelabelRuleKeys(),
+                     true),
+      // clang-format on
+  };
+  AppendTlsKeys(&keys);
+  AppendSendingKeys(&keys);
+  return keys;
+}
+
+}  // namespace spanmeter
