@@ -155,35 +155,36 @@ install_packages() {
   fi
 }
 
-# Puts prometheus and promtool into build/tools/bin, unless the machine has them.
+# Puts programs of a Debian package into build/tools/bin, unless the machine has them:
 #
-# Installing the Debian package would also start a Prometheus server, now and at every boot (a
-# policy-rc.d only prevents the former). The tests only need its two programs, so the package is
-# unpacked and none of its scripts run: no user, no service, nothing to clean up.
-unpack_prometheus() {
-  if command -v prometheus >/dev/null && command -v promtool >/dev/null; then
-    return
-  fi
-  if [[ -x "${tools_dir}/bin/prometheus" && -x "${tools_dir}/bin/promtool" ]]; then
-    return
-  fi
-  apt_knows prometheus || apt_update
-  printf 'install-deps: unpacking prometheus into build/tools\n'
-  rm -rf "${tools_dir}/prometheus"
-  mkdir -p "${tools_dir}/prometheus" "${tools_dir}/bin"
+#   unpack_package PACKAGE PROGRAM...
+#
+# Installing the package of a server would also start it, now and at every boot (a policy-rc.d only
+# prevents the former). The tests only need the programs, so the package is unpacked and none of its
+# scripts run: no user, no service, nothing to clean up.
+unpack_package() {
+  local package="$1" program is_complete=yes
+  shift
+  for program in "$@"; do
+    command -v "${program}" >/dev/null || [[ -x "${tools_dir}/bin/${program}" ]] || is_complete=no
+  done
+  [[ "${is_complete}" == no ]] || return 0
+  apt_knows "${package}" || apt_update
+  printf 'install-deps: unpacking %s into build/tools\n' "${package}"
+  rm -rf "${tools_dir:?}/${package}"
+  mkdir -p "${tools_dir}/${package}" "${tools_dir}/bin"
   (
-    cd "${tools_dir}/prometheus"
+    cd "${tools_dir}/${package}"
     # The unprivileged user that apt downloads as could not write here.
-    if ! apt-get download --quiet -o APT::Sandbox::User=root prometheus; then
+    if ! apt-get download --quiet -o APT::Sandbox::User=root "${package}"; then
       apt_update
-      apt-get download --quiet -o APT::Sandbox::User=root prometheus
+      apt-get download --quiet -o APT::Sandbox::User=root "${package}"
     fi
-    dpkg-deb --extract prometheus_*.deb .
-    rm prometheus_*.deb
+    dpkg-deb --extract "${package}"_*.deb .
+    rm "${package}"_*.deb
   )
-  local program
-  for program in prometheus promtool; do
-    ln -sfn "../prometheus/usr/bin/${program}" "${tools_dir}/bin/${program}"
+  for program in "$@"; do
+    ln -sfn "../${package}/usr/bin/${program}" "${tools_dir}/bin/${program}"
   done
 }
 
@@ -218,7 +219,8 @@ ${packages}"
   local group
   for group in "$@"; do
     if [[ "${group}" == test || "${group}" == lint ]]; then
-      unpack_prometheus
+      unpack_package prometheus prometheus promtool
+      unpack_package victoria-metrics victoria-metrics
       unpack_prometheus3
       break
     fi
