@@ -12,6 +12,19 @@ namespace {
 // as a rule, and service managers wait longer before they kill.
 constexpr int64_t kStopGraceNanos = 10 * kNanosPerSecond;
 
+// And what has been collected this long to be taken by its receivers.
+constexpr int64_t kFlushNanos = 10 * kNanosPerSecond;
+
+std::vector<CollectedTenant> TenantsToCollect(const Tenants& tenants) {
+  std::vector<CollectedTenant> collected;
+  for (const auto& generator : tenants.All()) {
+    const GeneratorOptions options = generator->options();
+    collected.push_back({generator->tenant(), generator->registry(), options.collection_interval,
+                         options.disable_collection});
+  }
+  return collected;
+}
+
 // The names of the settings in which the options differ although only a restart changes them.
 std::string RestartOnlyChanges(const Options& before, const Options& after) {
   std::string names;
@@ -35,6 +48,9 @@ App::App(const Options& options, std::string config_file, ConfigOverrides overri
       logger_(options.log, &clock_),
       reload_metrics_(&clock_, &metrics_),
       tenants_(options, &clock_, &logger_, &metrics_),
+      remote_write_(
+          options, version, [this] { return TenantsToCollect(tenants_); }, &clock_, &logger_,
+          &metrics_),
       options_(options) {
   AddBuildInfo(version, &metrics_);
   AddProcessMetrics(&metrics_);
@@ -65,6 +81,7 @@ bool App::Start() {
     logger_.Error("cannot start", {{"port", "http"}, {"error", error}});
     return false;
   }
+  remote_write_.Start();
   grpc_ = OtlpGrpcServer::Start(options.otlp_grpc, &tenants_, &clock_, &logger_, &metrics_, &error);
   if (grpc_ == nullptr) {
     logger_.Error("cannot start", {{"port", "otlp_grpc"}, {"error", error}});
@@ -85,6 +102,7 @@ void App::Stop() {
   // The stop list: the other way round. What was acknowledged can be scraped to the end.
   ready_ = false;
   if (grpc_ != nullptr) grpc_->Shutdown(kStopGraceNanos);
+  remote_write_.Stop(clock_.MonotonicNanos() + kFlushNanos);
   if (http_ != nullptr) http_->Stop();
 }
 
@@ -113,6 +131,7 @@ std::string App::Reload() {
   for (const std::string& metric : tenants_.Reload(options_)) {
     restarted.append(restarted.empty() ? "" : " ").append(metric);
   }
+  remote_write_.Reload(options_);
   // Only now: who sees the counter move may rely on it.
   reload_metrics_.Count(true);
   logger_.Info("configuration reloaded", {{"config", config_file_}});

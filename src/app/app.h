@@ -15,6 +15,7 @@
 #include "spanmeter/mutex.h"
 #include "spanmeter/options.h"
 #include "spanmeter/otlp_grpc_server.h"
+#include "spanmeter/remote_write.h"
 #include "spanmeter/self_metrics.h"
 #include "spanmeter/tenants.h"
 
@@ -37,8 +38,8 @@ class App {
   // Opens the ports. False when one of them cannot be opened, the reason being logged; then nothing
   // has been started.
   bool Start();
-  // Takes no more requests, finishes those in flight, then closes the ports. May be called more
-  // than once.
+  // Takes no more requests, finishes those in flight, pushes everything for the last time, then
+  // closes the ports. May be called more than once.
   void Stop();
 
   // Reads the configuration file anew and puts it in force, or nothing of it: returns what was
@@ -66,6 +67,7 @@ class App {
   SelfMetrics metrics_;
   ReloadMetrics reload_metrics_;
   Tenants tenants_;
+  RemoteWrite remote_write_;
   Mutex reload_mutex_;
   Options options_ GUARDED_BY(reload_mutex_);
   std::atomic<bool> ready_{false};

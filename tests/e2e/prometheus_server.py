@@ -1,4 +1,4 @@
-"""Runs a real Prometheus for tests, which scrapes a real spanmeter."""
+"""Runs a real Prometheus for tests, which scrapes a real spanmeter or is written to by it."""
 
 import json
 import re
@@ -24,24 +24,26 @@ scrape_configs:
 
 
 class Prometheus:
-    """A running Prometheus that scrapes `server` every second.
+    """A running Prometheus that scrapes `server` every second, or nothing when that is None.
 
     `program` is "prometheus" (Debian 12's, 2.42) or "prometheus3"; `scrape_options` are further
-    lines of the scrape configuration.
+    lines of the scrape configuration, `flags` further flags.
     """
 
-    def __init__(self, server, features, program="prometheus", scrape_options=()):
+    def __init__(self, server, features, program="prometheus", scrape_options=(), flags=()):
         self.directory = tempfile.mkdtemp(prefix="spanmeter-prometheus-")
         config = f"{self.directory}/prometheus.yml"
         extra = "\n".join(f"    {option}" for option in scrape_options)
         with open(config, "w", encoding="utf-8") as file:
-            file.write(CONFIG.format(target=server.http_address, extra=extra))
+            if server is not None:
+                file.write(CONFIG.format(target=server.http_address, extra=extra))
         self._log = f"{self.directory}/log"
         with open(self._log, "wb") as log:
             self.process = subprocess.Popen(
                 [program, f"--config.file={config}",
                  f"--storage.tsdb.path={self.directory}/data",
-                 "--web.listen-address=127.0.0.1:0", f"--enable-feature={','.join(features)}"],
+                 "--web.listen-address=127.0.0.1:0", f"--enable-feature={','.join(features)}",
+                 *flags],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         self.address = None
 

@@ -1,0 +1,235 @@
+"""Real receivers of remote write show what a scrape shows: Prometheus in both versions of the
+protocol, and VictoriaMetrics."""
+
+import json
+import math
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+import unittest
+import urllib.parse
+import urllib.request
+
+import harness
+import loadgen
+import native
+import otlp_wire
+from prometheus_server import Prometheus
+
+V1, V2 = "prometheus.WriteRequest", "io.prometheus.write.v2.Request"
+EVERYTHING = {
+    "processors": ["span-metrics", "service-graphs", "host-info"],
+    "generate_native_histograms": "both",
+    "collection_interval": "1s",
+    "external_labels": {"instance_id": "meter-0"},
+}
+STALE_SECONDS = 3
+
+
+class VictoriaMetrics:
+    """A running VictoriaMetrics."""
+
+    def __init__(self):
+        self.directory = tempfile.mkdtemp(prefix="spanmeter-victoria-")
+        self._log = f"{self.directory}/log"
+        with open(self._log, "wb") as log:
+            self.process = subprocess.Popen(
+                ["victoria-metrics", f"-storageDataPath={self.directory}/data",
+                 "-httpListenAddr=127.0.0.1:0", "-search.latencyOffset=0s"],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        self.address = None
+
+    def __enter__(self):
+        self.address = harness.wait_until(self._listening, "VictoriaMetrics to listen")
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _listening(self):
+        """It does not say which port it got: the kernel does."""
+        if self.process.poll() is not None:
+            with open(self._log, encoding="utf-8", errors="replace") as file:
+                raise AssertionError(f"VictoriaMetrics has ended:\n{file.read()}")
+        inodes = set()
+        for link in subprocess.run(["ls", "-l", f"/proc/{self.process.pid}/fd"], check=False,
+                                   stdout=subprocess.PIPE).stdout.decode().splitlines():
+            inodes.update(re.findall(r"socket:\[(\d+)\]", link))
+        with open("/proc/net/tcp", encoding="ascii") as file:
+            for line in file.readlines()[1:]:
+                fields = line.split()
+                if fields[3] == "0A" and fields[9] in inodes:
+                    port = int(fields[1].split(":")[1], 16)
+                    return f"127.0.0.1:{port}" if self._answers(port) else None
+        return None
+
+    @staticmethod
+    def _answers(port):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as response:
+                return response.status == 200
+        except OSError:
+            return False
+
+    def export(self):
+        """{key: [(timestamp_ms, value)]} of everything that is stored."""
+        query = urllib.parse.urlencode({"match[]": '{__name__=~"traces_.*"}',
+                                        "reduce_mem_usage": "1"})
+        url = f"http://{self.address}/api/v1/export?{query}"
+        series = {}
+        with urllib.request.urlopen(url, timeout=30) as response:
+            for line in response:
+                entry = json.loads(line)
+                labels = entry["metric"]
+                name = labels.pop("__name__")
+                series[harness.key_of(name, **labels)] = list(
+                    zip(entry["timestamps"], entry["values"]))
+        return series
+
+
+def remote(url, **options):
+    return {"url": url, "queue_config": {"batch_send_deadline": "0s"}, **options}
+
+
+def stored(prometheus):
+    """({key: value}, {key: histogram}) of an instant query for everything."""
+    samples, histograms = {}, {}
+    for entry in prometheus.api("query", query='{__name__=~"traces_.+"}')["result"]:
+        labels = entry["metric"]
+        name = labels.pop("__name__")
+        key = harness.key_of(name, **labels)
+        if "value" in entry:
+            samples[key] = float(entry["value"][1])
+        if "histogram" in entry:
+            histograms[key] = entry["histogram"][1]
+    return samples, histograms
+
+
+class RemoteWriteTest(unittest.TestCase):
+
+    def traffic(self, server, count=300):
+        with loadgen.Loadgen(server, "--spans", str(count), "--batch", "50") as generator:
+            summary = generator.summary()
+        self.assertEqual(summary["acknowledged"], summary["spans"])
+
+    def settle(self, server, received):
+        """Waits until what `received()` returns is what a scrape shows; returns that."""
+        shown = server.series()
+        self.assertGreater(len(shown), 20)
+        last = [None]
+
+        def same():
+            last[0] = received()
+            return last[0] == shown
+        try:
+            harness.wait_until(same, "the receiver to have everything")
+        except AssertionError:
+            for key in sorted(shown.keys() | last[0].keys(), key=str):
+                if shown.get(key) != last[0].get(key):
+                    print(harness.format_key(key), shown.get(key), last[0].get(key))
+            raise
+        return shown
+
+    def check_prometheus(self, program, message, features, received_native=True):
+        with Prometheus(None, ["native-histograms", "exemplar-storage", *features], program,
+                        flags=["--web.enable-remote-write-receiver"]) as prometheus:
+            tables = {"generator": EVERYTHING,
+                      "generator.service_graphs": {"wait": "1s"},
+                      "remote_write": [remote(f"http://{prometheus.address}/api/v1/write",
+                                              protobuf_message=message)]}
+            with harness.Spanmeter(tables) as server:
+                began = time.time()
+                self.traffic(server)
+                time.sleep(2)  # edges without another side
+                shown = self.settle(server, lambda: stored(prometheus)[0])
+                self.check_rates(prometheus, shown, began)
+                if received_native:
+                    self.check_native(server, prometheus)
+                self.check_exemplars(server, prometheus)
+                self.check_self_metrics(server, shown)
+                return server.log()
+
+    def check_rates(self, prometheus, shown, began):
+        """The zeros let increase() see the first increments, too."""
+        total = harness.sum_of(shown, "traces_spanmetrics_calls_total")
+        window = math.ceil(time.time() - began) + 120
+        seen = prometheus.value(f"sum(max_over_time(traces_spanmetrics_calls_total[{window}s]) - "
+                                f"min_over_time(traces_spanmetrics_calls_total[{window}s]))")
+        self.assertEqual(seen, total)
+
+    def check_native(self, server, prometheus):
+        histograms = native.scraped(
+            server.get("/metrics/generated", Accept=native.PROTOBUF)[2])[0]
+        self.assertTrue(histograms)
+        found = stored(prometheus)[1]
+        self.assertEqual({key: (float(h["count"]), float(h["sum"])) for key, h in found.items()},
+                         {key: (h.count, h.sum) for key, h in histograms.items()})
+
+    def check_exemplars(self, server, prometheus):
+        shown = {sample.exemplar[0]["traceID"] for sample in
+                 harness.parse_samples(server.scrape(accept=harness.OPENMETRICS)) if sample.exemplar}
+        self.assertTrue(shown)
+        now = time.time()
+        found = {exemplar["labels"]["traceID"]
+                 for series in prometheus.api("query_exemplars", start=now - 600, end=now + 60,
+                                              query='{__name__=~"traces_.+"}')
+                 for exemplar in series["exemplars"]}
+        self.assertEqual(shown - found, set())
+
+    def check_self_metrics(self, server, shown):
+        metrics = server.series("/metrics")
+        self.assertGreaterEqual(
+            harness.sum_of(metrics, "spanmeter_remote_storage_samples_total"), len(shown))
+        for name in ("samples", "histograms", "exemplars"):
+            self.assertEqual(
+                harness.sum_of(metrics, f"spanmeter_remote_storage_{name}_failed_total"), 0)
+            self.assertEqual(
+                harness.sum_of(metrics, f"spanmeter_remote_storage_{name}_dropped_total"), 0)
+
+    def test_prometheus_of_debian_12_in_version_1(self):
+        self.check_prometheus("prometheus", V1, [])
+
+    def test_auto_falls_back_to_version_1_and_loses_nothing(self):
+        log = self.check_prometheus("prometheus", "auto", [])
+        self.assertIn("1.0", log)
+
+    def test_prometheus_3_in_version_2(self):
+        self.check_prometheus("prometheus3", V2, [])
+
+    def test_prometheus_3_with_created_times(self):
+        self.check_prometheus("prometheus3", "auto", ["created-timestamp-zero-ingestion"])
+
+    def test_victoria_metrics(self):
+        with VictoriaMetrics() as victoria:
+            generator = dict(EVERYTHING, generate_native_histograms="classic",
+                             stale_duration=f"{STALE_SECONDS}s")
+            tables = {"generator": generator,
+                      "generator.service_graphs": {"wait": "1s"},
+                      "remote_write": [remote(f"http://{victoria.address}/api/v1/write")]}
+            with harness.Spanmeter(tables) as server:
+                now = time.time_ns()
+                span = otlp_wire.encode_span("op", now, 0.25, b"0123456789abcdef")
+                request = otlp_wire.encode_request({"service.name": "shop"}, [span] * 7)
+                self.assertEqual(server.export(request)[0].name, "OK")
+                shown = server.series()
+                stored_all = harness.wait_until(
+                    lambda: (lambda e: e if e.keys() >= shown.keys() else None)(victoria.export()),
+                    "VictoriaMetrics to have everything")
+                self.assertEqual(stored_all.keys(), shown.keys())
+                for key, points in stored_all.items():
+                    self.assertEqual(points[-1][1], shown[key], harness.format_key(key))
+                    if not key[0].endswith("_sum"):
+                        self.assertEqual(points[0][1], 0, harness.format_key(key))
+                # Series that end are told to: the last value is the marker, shown as null.
+                harness.wait_until(
+                    lambda: all(points[-1][1] is None or math.isnan(points[-1][1])
+                                for points in victoria.export().values()),
+                    "stale markers")
+
+
+if __name__ == "__main__":
+    unittest.main()
