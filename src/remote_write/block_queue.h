@@ -3,17 +3,23 @@
 #ifndef SPANMETER_REMOTE_WRITE_BLOCK_QUEUE_H_
 #define SPANMETER_REMOTE_WRITE_BLOCK_QUEUE_H_
 
+#include <array>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "spanmeter/clock.h"
 #include "spanmeter/log.h"
+#include "spanmeter/mutex.h"
 #include "spanmeter/remote_write_options.h"
 
 #include "remote_write/block.h"
+#include "remote_write/block_index.h"
+#include "remote_write/block_store.h"
+#include "remote_write/drop_reason.h"
 #include "remote_write/endpoint_metrics.h"
 
 namespace spanmeter {
@@ -28,29 +34,106 @@ class BlockQueue {
 
     bool empty() const { return blocks.empty(); }
   };
-  struct TakeOptions {
-    // The blocks together have at most so many points (one block may have more).
-    uint64_t max_points = 0;
-    // With fewer points than that, nothing is given out before the oldest of the blocks has waited
-    // this long since it was appended by this process.
-    int64_t max_wait_nanos = 0;
-    // Whether requests name their tenant: blocks of different tenants then never go together.
-    bool by_tenant = false;
-  };
+  using TakeOptions = spanmeter::TakeOptions;
+  // Told of what is dropped, and why. Called without a lock, from any thread.
+  using DropCallback = std::function<void(DropReason, const SampleCounts&)>;
+
+  // Queues are made by QueueStorage; the store may be nullptr.
+  BlockQueue(std::string name, const StorageOptions& storage, std::shared_ptr<BlockStore> store,
+             const Clock* clock, const Logger* logger);
+
   // Gives out the oldest blocks for which nothing of the same tenant with an overlapping hash range
   // that came earlier is still unsettled (given out, or waiting for its retry). Blocks of one lease
-  // may overlap each other. Empty when there is nothing now; *next_nanos (monotonic clock) is then
-  // when it is worth asking again without an Append(), Settle() or Return() in between.
+  // may overlap each other. What failed before takes turns with what did not (see BlockIndex).
+  // Empty when there is nothing now; *next_nanos (monotonic clock) is then when it is worth asking
+  // again without an Append(), Settle() or Return() in between.
   Lease Take(const TakeOptions& options, int64_t* next_nanos);
   // Forgets the blocks for good: they arrived, or were refused.
   void Settle(const Lease& lease);
   // They are to be sent again, not before that time (monotonic clock).
   void Return(const Lease& lease, int64_t not_before_nanos);
 
-  // Drops what is too old or too much. Called by Append(), and to be called every second or so.
+  // Drops what is too old or too much, the oldest first. What is given out stays. To be called
+  // every second or so; QueueStorage::Maintain() does.
   void EnforceBounds();
 
+  // Blocks that are given out count as well.
   QueueStats stats() const;
+
+  const std::string& name() const { return name_; }
+
+ private:
+  friend class QueueStorage;
+
+  using Body = std::shared_ptr<const std::string>;
+  using Entry = BlockIndex::Entry;
+  // What has been dropped under the lock, to be told afterwards.
+  using Drops = std::array<SampleCounts, kDropReasonNames.size()>;
+  struct NewBlock {
+    Entry entry;
+    Body body;  // nullptr: on disk
+  };
+
+  // A user comes, or another one with the same name; the last one goes.
+  void Configure(const QueueOptions& options, DropCallback on_drop);
+  uint64_t Claim();
+  void Unclaim(uint64_t claim);
+  bool claimed() const;
+
+  // Drops the oldest until there is room for so many more bytes.
+  void MakeRoom(uint64_t bytes);
+  void Append(std::vector<NewBlock> blocks, const std::string& tenant);
+  // Makes the index agree with what is on disk: what is missing there was lost, what is new there
+  // was written by a former process.
+  void Reconcile(const std::vector<BlockStore::Contents::Stored>& stored,
+                 const std::vector<uint64_t>& forgotten);
+  struct InMemory {
+    Entry entry;
+    std::string tenant;
+    Body body;
+  };
+  // What is in memory only. Ascending.
+  std::vector<InMemory> Memory() const;
+  // They are on disk now.
+  void MovedToDisk(const std::vector<uint64_t>& ids);
+  // Drops what is in memory only, because the process ends.
+  void DropMemory();
+
+  // What a block counts as: small ones take room in the file and in the index as well.
+  static uint64_t Charge(const Entry& entry);
+
+  Lease TakeOnce(const TakeOptions& options, int64_t* next_nanos, bool* again);
+  void Add(const Entry& entry) REQUIRES_LOCK(mutex_);
+  void Forget(Entry* entry) REQUIRES_LOCK(mutex_);
+  void Drop(Entry* entry, DropReason reason, Drops* drops) REQUIRES_LOCK(mutex_);
+  void DropOld(Drops* drops) REQUIRES_LOCK(mutex_);
+  void DropSurplus(uint64_t more_bytes, Drops* drops) REQUIRES_LOCK(mutex_);
+  void Report(const Drops& drops);
+
+  const std::string name_;
+  const StorageOptions storage_;
+  const std::shared_ptr<BlockStore> store_;
+  const Clock* const clock_;
+  const Logger* const logger_;
+  // One per reason.
+  std::array<LogThrottle, kDropReasonNames.size()> throttles_;
+
+  // Taken before the store's locks, but never while those may wait for the disk.
+  mutable Mutex mutex_;
+  BlockIndex index_ GUARDED_BY(mutex_);
+  // The bodies that are not on disk.
+  std::map<uint64_t, Body> memory_ GUARDED_BY(mutex_);
+  QueueOptions options_ GUARDED_BY(mutex_);
+  DropCallback on_drop_ GUARDED_BY(mutex_);
+  uint64_t claims_ GUARDED_BY(mutex_) = 0;
+  uint64_t claim_ GUARDED_BY(mutex_) = 0;  // 0 = nobody uses the queue
+  int64_t next_full_check_nanos_ GUARDED_BY(mutex_) = 0;
+  // Sums over the index; `charge_` is what counts against the bounds.
+  SampleCounts counts_ GUARDED_BY(mutex_);
+  uint64_t bytes_ GUARDED_BY(mutex_) = 0;
+  uint64_t charge_ GUARDED_BY(mutex_) = 0;
+  uint64_t memory_bytes_ GUARDED_BY(mutex_) = 0;
+  uint64_t memory_charge_ GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace spanmeter
