@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "spanmeter/family_appender.h"
+
 #include "generator/generator_state.h"
 
 namespace spanmeter {
@@ -9,8 +11,7 @@ namespace spanmeter {
 namespace {
 
 using prometheus::MetricFamily;
-using prometheus::MetricType;
-using Labels = std::vector<prometheus::ClientMetric::Label>;
+using Labels = FamilyAppender::Labels;
 
 constexpr int64_t kLogIntervalNanos = 60 * kNanosPerSecond;
 
@@ -20,34 +21,6 @@ constexpr const char* kAllProcessors = "all";
 // What each processor can discard a span for; the rest happens before there are processors.
 constexpr std::array kProcessorReasons = {DiscardReason::kFiltered, DiscardReason::kInvalidUtf8,
                                           DiscardReason::kRelabeled};
-
-// Appends families of one series each, all with the label `tenant`; the collection merges those of
-// one name.
-class FamilyAppender {
- public:
-  FamilyAppender(const std::string& tenant, std::vector<MetricFamily>* families)
-      : tenant_(tenant), families_(families) {}
-
-  void Counter(std::string_view name, std::string_view help, double value, Labels labels = {}) {
-    Append(name, help, MetricType::Counter, value, std::move(labels));
-  }
-  void Gauge(std::string_view name, std::string_view help, double value, Labels labels = {}) {
-    Append(name, help, MetricType::Gauge, value, std::move(labels));
-  }
-
- private:
-  void Append(std::string_view name, std::string_view help, MetricType type, double value,
-              Labels labels) {
-    labels.push_back({"tenant", tenant_});
-    prometheus::ClientMetric metric;
-    metric.label = std::move(labels);
-    (type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
-    families_->push_back({std::string(name), std::string(help), type, {std::move(metric)}});
-  }
-
-  const std::string& tenant_;
-  std::vector<MetricFamily>* const families_;
-};
 
 double Load(const std::atomic<uint64_t>& counter) {
   return static_cast<double>(counter.load(std::memory_order_relaxed));
@@ -173,7 +146,7 @@ void GeneratorMetrics::WarnWhenManyAreOutside() {
 
 void GeneratorMetrics::Append(const GeneratorState& state,
                               std::vector<MetricFamily>* families) const {
-  FamilyAppender appender(tenant_, families);
+  FamilyAppender appender({{"tenant", tenant_}}, families);
   appender.Counter("spanmeter_spans_received_total", "Spans in requests that were accepted.",
                    Load(spans_));
   appender.Counter("spanmeter_bytes_received_total",

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "spanmeter/family_appender.h"
 #include "spanmeter/quote.h"
 
 namespace spanmeter {
@@ -18,15 +19,6 @@ constexpr int64_t kMinMaintenanceIntervalNanos = 50 * kNanosPerMilli;
 
 // By Refusal.
 constexpr std::array<const char*, 4> kRefusalNames = {"", "missing", "invalid", "too_many"};
-
-void AppendNumber(const char* name, const char* help, prometheus::MetricType type, double value,
-                  std::vector<prometheus::ClientMetric::Label> labels,
-                  std::vector<prometheus::MetricFamily>* families) {
-  prometheus::ClientMetric metric;
-  metric.label = std::move(labels);
-  (type == prometheus::MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
-  families->push_back({name, help, type, {std::move(metric)}});
-}
 
 }  // namespace
 
@@ -188,23 +180,22 @@ int64_t Tenants::MaintenanceIntervalNanos() const {
 }
 
 void Tenants::Collect(std::vector<prometheus::MetricFamily>* families) const {
-  using enum prometheus::MetricType;
+  FamilyAppender appender({}, families);
   const std::vector<std::shared_ptr<Generator>> all = All();
-  AppendNumber("spanmeter_tenants", "Tenants that are there.", Gauge,
-               static_cast<double>(all.size()), {}, families);
+  appender.Gauge("spanmeter_tenants", "Tenants that are there.", static_cast<double>(all.size()));
   if (enabled_) {
     uint64_t max_tenants;
     {
       const MutexLock lock(&mutex_);
       max_tenants = options_.tenancy.max_tenants;
     }
-    AppendNumber("spanmeter_max_tenants", "Configured limit of tenants.", Gauge,
-                 static_cast<double>(max_tenants), {}, families);
+    appender.Gauge("spanmeter_max_tenants", "Configured limit of tenants.",
+                   static_cast<double>(max_tenants));
     for (size_t i = 1; i < kRefusals; ++i) {
-      AppendNumber("spanmeter_tenant_refusals_total",
-                   "Requests that were refused because of the tenant that they name.", Counter,
-                   static_cast<double>(refusals_[i].load(std::memory_order_relaxed)),
-                   {{"reason", kRefusalNames[i]}}, families);
+      appender.Counter("spanmeter_tenant_refusals_total",
+                       "Requests that were refused because of the tenant that they name.",
+                       static_cast<double>(refusals_[i].load(std::memory_order_relaxed)),
+                       {{"reason", kRefusalNames[i]}});
     }
   }
   for (const auto& generator : all) generator->AppendMetrics(families);

@@ -56,7 +56,44 @@ class EndpointMetrics {
               std::vector<prometheus::MetricFamily>* families) const;
 
  private:
-  // (see endpoint_metrics.cc)
+  static constexpr std::array<double, 9> kSecondsBounds = {0.005, 0.025, 0.1, 0.25, 0.5,
+                                                           1,     2.5,   10,  30};
+  using Counter = std::atomic<uint64_t>;
+  struct Counters {
+    Counter samples{0};
+    Counter histograms{0};
+    Counter exemplars{0};
+
+    void Add(const SampleCounts& counts);
+    SampleCounts Load() const;
+  };
+  // Requests with one code.
+  struct Requests {
+    std::array<uint64_t, kSecondsBounds.size() + 1> buckets = {};  // not cumulative
+    double seconds = 0;
+  };
+
+  const std::string remote_name_;
+  const std::string url_;
+
+  Counters in_;
+  Counters sent_;
+  Counters written_;
+  Counters retried_;
+  Counters failed_;
+  std::array<Counters, kDropReasonNames.size()> dropped_;
+  Counter bytes_{0};
+  Counter metadata_{0};
+  Counter metadata_bytes_{0};
+  Counter metadata_retried_{0};
+  Counter metadata_failed_{0};
+  std::atomic<int64_t> newest_in_ms_{0};
+  std::atomic<int64_t> newest_sent_ms_{0};
+  Counter shards_{1};
+  Counter max_shards_{0};
+
+  mutable Mutex mutex_;
+  std::map<int, Requests> requests_ GUARDED_BY(mutex_);
 };
 
 }  // namespace spanmeter

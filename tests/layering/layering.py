@@ -37,6 +37,7 @@ ALLOWED = {
 # A public header belongs to the module that has a source file of the same name. These have none:
 # all is in the header, or the module's other files implement it.
 HOMES = {
+    "family_appender": "base",
     "key_hash": "registry",
     "mutex": "base",
     "options": "base",
