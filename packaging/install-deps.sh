@@ -33,6 +33,7 @@ readonly build_packages=(
   libtomlplusplus-dev
   libxxhash-dev
   ninja-build
+  nlohmann-json3-dev
   pkg-config
   prometheus-cpp-dev
   protobuf-compiler
@@ -46,7 +47,6 @@ readonly test_packages=(
   libbenchmark-dev
   libgmock-dev
   libgtest-dev
-  nlohmann-json3-dev
   openssl
   python3
   python3-grpcio

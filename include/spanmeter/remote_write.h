@@ -36,8 +36,9 @@ class RemoteWrite {
   // Who is there at the moment.
   using TenantSource = std::function<std::vector<CollectedTenant>()>;
 
-  // Of `options` the receivers, the storage and tenancy.enabled count; they must be valid. `version`
-  // is spanmeter's own. The pointers must outlive this, and this the last collection of `metrics`.
+  // Of `options` the receivers, the storage and tenancy.enabled count; they must be valid.
+  // `version` is spanmeter's own. The pointers must outlive this, and this the last collection of
+  // `metrics`.
   RemoteWrite(const Options& options, const std::string& version, TenantSource tenants,
               const Clock* clock, const Logger* logger, SelfMetrics* metrics);
   ~RemoteWrite();

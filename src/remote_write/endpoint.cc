@@ -22,8 +22,12 @@ Endpoint::Endpoint(const RemoteWriteOptions& options, Parts parts)
     : options_(options),
       metrics_(parts.metrics),
       relabeler_(MakeRelabeler(options.write_relabel_configs)),
-      queue_(parts.storage->Open(options.name, options.queue_config, parts.metrics)) {
-  Sender::Parts sender;
+      queue_(parts.storage->Open(
+          options.name, options.queue_config,
+          [metrics = parts.metrics](DropReason reason, const SampleCounts& counts) {
+            metrics->CountDropped(reason, counts);
+          })) {
+  SendLoop::Parts sender;
   sender.queue = queue_;
   sender.client = NewCurlClient(options, parts.user_agent, parts.clock, parts.logger);
   sender.metadata = std::move(parts.metadata);

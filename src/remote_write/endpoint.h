@@ -51,8 +51,9 @@ class Endpoint {
   // There is something new in the queue.
   void Wake() { sender_->Wake(); }
 
-  // Sends what is in the queue until it is empty, at most until the deadline; see Sender::Stop().
-  bool Stop(int64_t deadline_nanos) { return sender_->Stop(deadline_nanos); }
+  // See Sender.
+  void BeginStop(int64_t deadline_nanos) { sender_->BeginStop(deadline_nanos); }
+  void Stop() { sender_->Stop(); }
 
  private:
   const RemoteWriteOptions options_;

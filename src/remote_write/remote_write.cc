@@ -11,13 +11,17 @@
 #include <thread>
 #include <utility>
 
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+#include "spanmeter/family_appender.h"
 #include "spanmeter/mutex.h"
 
-#include "remote_write/collection_metrics.h"
 #include "remote_write/collection_schedule.h"
 #include "remote_write/endpoint.h"
 #include "remote_write/queue_storage.h"
 #include "remote_write/tenant_collector.h"
+#include "remote_write/url_label.h"
 
 namespace spanmeter {
 
@@ -40,15 +44,20 @@ class RemoteWrite::Impl {
         logger_(logger),
         start_ms_(NowMs()),
         storage_options_(options.storage),
-        collection_metrics_(clock),
+        receivers_(options.remote_write),
         clock_throttle_(clock, kWallJumpLogNanos) {
-    metrics->AddCollector([this](std::vector<prometheus::MetricFamily>* families) {
-      AppendMetrics(families);
-    });
+    collection_seconds_ =
+        &prometheus::BuildHistogram()
+             .Name("spanmeter_remote_write_collection_duration_seconds")
+             .Help("Time to collect and store the series of a tenant for all receivers.")
+             .Register(metrics->registry())
+             .Add({}, prometheus::Histogram::BucketBoundaries{0.001, 0.01, 0.1, 1, 10});
+    metrics->AddCollector(
+        [this](std::vector<prometheus::MetricFamily>* families) { AppendMetrics(families); });
   }
 
-  void Start(const std::vector<RemoteWriteOptions>& receivers) {
-    Reload(receivers);
+  void Start() {
+    Reload(receivers_);
     thread_ = std::thread([this] { Run(); });
   }
 
@@ -76,6 +85,8 @@ class RemoteWrite::Impl {
       if (kept[i] == nullptr) kept[i] = MakeEndpointLocked(receivers[i]);
     }
     endpoints_ = std::move(kept);
+    if (storage_ != nullptr) storage_->LogUnclaimed();
+    PublishLocked();
   }
 
   void Stop(int64_t deadline_nanos) {
@@ -89,13 +100,18 @@ class RemoteWrite::Impl {
     const MutexLock lock(&mutex_);
     CollectAllLocked(true);
     for (const auto& endpoint : endpoints_) endpoint->BeginStop(deadline_nanos);
-    for (const auto& endpoint : endpoints_) endpoint->EndStop();
+    for (const auto& endpoint : endpoints_) endpoint->Stop();
+    if (storage_ != nullptr) storage_->DropMemory();
     endpoints_.clear();
-    if (storage_ != nullptr) storage_->Close();
   }
 
  private:
   using Endpoints = std::vector<std::unique_ptr<Endpoint>>;
+
+  struct Watched {
+    const EndpointMetrics* metrics;
+    std::shared_ptr<BlockQueue> queue;
+  };
 
   struct Tenant {
     std::unique_ptr<TenantCollector> collector;
@@ -127,6 +143,7 @@ class RemoteWrite::Impl {
       {
         const MutexLock lock(&mutex_);
         pause_ms = CollectAllLocked(false);
+        if (storage_ != nullptr) storage_->Maintain();
       }
       std::unique_lock<std::mutex> lock(stop_mutex_);
       if (stop_.wait_for(lock, std::chrono::milliseconds(pause_ms), [this] { return stopping_; })) {
@@ -184,7 +201,7 @@ class RemoteWrite::Impl {
       // Without a storage nothing tells when a former process sent its last sample, but that was
       // before this one began.
       int64_t known_until_ms = start_ms_;
-      if (storage_->durable()) {
+      if (!storage_options_.path.empty()) {
         known_until_ms = storage_->LastStampMs(name).value_or(0);
       }
       state.collector = std::make_unique<TenantCollector>(name, known_until_ms);
@@ -204,11 +221,12 @@ class RemoteWrite::Impl {
     for (size_t i = 0; i < endpoints_.size(); ++i) {
       if (blocks[i].empty()) continue;
       endpoints_[i]->CountIn(blocks[i]);
-      shares.push_back({endpoints_[i]->queue(), std::move(blocks[i])});
+      shares.push_back({endpoints_[i]->queue().get(), std::move(blocks[i])});
     }
     if (!shares.empty()) storage_->Append(tenant.name, stamp_ms, std::move(shares));
     for (const auto& endpoint : endpoints_) endpoint->Wake();
-    collection_metrics_.Count(clock_->MonotonicNanos() - begin_nanos, stamp_ms);
+    collection_seconds_->Observe(static_cast<double>(clock_->MonotonicNanos() - begin_nanos) /
+                                 kNanosPerSecond);
     const MutexLock lock(&metadata_mutex_);
     for (const auto& [name, metric] : collector->metrics()) metadata_.try_emplace(name, metric);
   }
@@ -220,8 +238,38 @@ class RemoteWrite::Impl {
     return metrics;
   }
 
+  // What the collection of metrics looks at, apart from the lock that a collection holds.
+  void PublishLocked() REQUIRES_LOCK(mutex_) {
+    std::vector<Watched> watched;
+    for (const auto& endpoint : endpoints_) {
+      watched.push_back({endpoint->metrics(), endpoint->queue()});
+    }
+    const MutexLock lock(&watched_mutex_);
+    watched_.swap(watched);
+    watched_storage_ = storage_.get();
+  }
+
   void AppendMetrics(std::vector<prometheus::MetricFamily>* families) const {
-    collection_metrics_.Append(families);
+    const MutexLock lock(&watched_mutex_);
+    if (watched_storage_ == nullptr) return;
+    const int64_t now_ms = NowMs();
+    for (const Watched& endpoint : watched_) {
+      endpoint.metrics->Append(endpoint.queue->stats(), now_ms, families);
+    }
+    const QueueStorage::Status status = watched_storage_->status();
+    FamilyAppender appender({}, families);
+    appender.Gauge("spanmeter_storage_up",
+                   "Whether what waits for receivers is kept on disk; 0 when the disk fails, and "
+                   "without storage.path.",
+                   status.has_disk && status.disk_ok ? 1 : 0);
+    appender.Gauge("spanmeter_storage_file_bytes", "Size of the storage's file.",
+                   static_cast<double>(status.file_bytes));
+    appender.Gauge("spanmeter_storage_unclaimed_bytes",
+                   "Bytes that wait for receivers which are not configured any more.",
+                   static_cast<double>(status.unclaimed_bytes));
+    appender.Counter("spanmeter_storage_files_set_aside_total",
+                     "Damaged files that were replaced by empty ones.",
+                     static_cast<double>(status.files_set_aside));
   }
 
   const std::string version_;
@@ -231,7 +279,8 @@ class RemoteWrite::Impl {
   const Logger* const logger_;
   const int64_t start_ms_;
   const StorageOptions storage_options_;
-  CollectionMetrics collection_metrics_;
+  const std::vector<RemoteWriteOptions> receivers_;  // at the start
+  prometheus::Histogram* collection_seconds_ = nullptr;
   LogThrottle clock_throttle_;
 
   // Held while something is collected or reloaded.
@@ -246,10 +295,24 @@ class RemoteWrite::Impl {
   // The metrics that there were, by name.
   std::map<std::string, MetricInfo> metadata_ GUARDED_BY(metadata_mutex_);
 
+  mutable Mutex watched_mutex_;  // taken last
+  std::vector<Watched> watched_ GUARDED_BY(watched_mutex_);
+  const QueueStorage* watched_storage_ GUARDED_BY(watched_mutex_) = nullptr;
+
   std::mutex stop_mutex_;
   std::condition_variable stop_;
   bool stopping_ = false;  // guarded by stop_mutex_
   std::thread thread_;
 };
+
+RemoteWrite::RemoteWrite(const Options& options, const std::string& version, TenantSource tenants,
+                         const Clock* clock, const Logger* logger, SelfMetrics* metrics)
+    : impl_(std::make_unique<Impl>(options, version, std::move(tenants), clock, logger, metrics)) {}
+
+RemoteWrite::~RemoteWrite() { Stop(0); }
+
+void RemoteWrite::Start() { impl_->Start(); }
+void RemoteWrite::Reload(const Options& options) { impl_->Reload(options.remote_write); }
+void RemoteWrite::Stop(int64_t deadline_nanos) { impl_->Stop(deadline_nanos); }
 
 }  // namespace spanmeter

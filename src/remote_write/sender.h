@@ -5,59 +5,46 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
-#include <memory>
-#include <string>
 #include <thread>
-#include <vector>
 
 #include "spanmeter/clock.h"
-#include "spanmeter/log.h"
 #include "spanmeter/remote_write_options.h"
-#include "spanmeter/sample_sink.h"
 
-#include "remote_write/block_queue.h"
-#include "remote_write/http_client.h"
+#include "remote_write/send_loop.h"
 
 namespace spanmeter {
 
-// Thread-safe but for the constructor and the destructor.
+// The thread around a SendLoop. Thread-safe but for the constructor, Stop() and the destructor.
 class Sender {
  public:
-  struct Parts {
-    std::shared_ptr<BlockQueue> queue;
-    std::unique_ptr<HttpClient> client;
-    // The metrics that there are, for the metadata of protocol 1.0.
-    std::function<std::vector<MetricInfo>()> metadata;
-    bool by_tenant = false;  // whether requests name their tenant
-    EndpointMetrics* metrics = nullptr;
-    const Clock* clock = nullptr;
-    const Logger* logger = nullptr;
-  };
-  // Begins to send. The pointers must outlive the sender.
-  Sender(const RemoteWriteOptions& options, Parts parts);
+  // Begins to send. The parts' pointers must outlive the sender.
+  Sender(const RemoteWriteOptions& options, SendLoop::Parts parts);
+  // Stops at once.
   ~Sender();
+  Sender(const Sender&) = delete;
+  Sender& operator=(const Sender&) = delete;
 
   // There is something new in the queue.
-  void Wake();
-  // Sends what is in the queue, retries included, at most until `deadline_nanos` (monotonic clock),
-  // and ends. What is left stays in the queue. Returns whether nothing is left.
-  bool Stop(int64_t deadline_nanos);
+  void Wake() { loop_.client()->Wake(); }
+  // Begins to end: sends what is in the queue, retries included, at most until `deadline_nanos`
+  // (monotonic clock). What is left then, or is safe on disk while sending fails, stays there.
+  void BeginStop(int64_t deadline_nanos);
+  // Waits for the end. REQUIRES: BeginStop() was called.
+  void Stop();
 
   // What the receiver is believed to know; what is collected is best encoded so.
-  Protocol protocol() const { return protocol_.load(std::memory_order_relaxed); }
-
-  struct Status {
-    Protocol protocol;
-    uint64_t shards;
-    std::string last_error;  // empty = none yet
-    int64_t last_error_ms = 0;
-    int64_t last_success_ms = 0;
-  };
-  Status status() const;
+  Protocol protocol() const { return loop_.protocol(); }
+  SendLoop::Status status() const { return loop_.status(); }
 
  private:
-  std::atomic<Protocol> protocol_;
+  static constexpr int64_t kNoDeadline = -1;
+
+  void Run();
+
+  const Clock* const clock_;
+  SendLoop loop_;
+  std::atomic<int64_t> deadline_nanos_{kNoDeadline};
+  std::thread thread_;
 };
 
 }  // namespace spanmeter

@@ -1,0 +1,70 @@
+#include "remote_write/configured_text.h"
+
+#include <cstdio>
+#include <cstring>
+#include <errno.h>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include <sys/stat.h>
+
+namespace spanmeter {
+
+namespace {
+
+constexpr int64_t kLookNanos = kNanosPerSecond;
+constexpr int64_t kLogIntervalNanos = 60 * kNanosPerSecond;
+// No secret is longer, and no header may be.
+constexpr size_t kMaxBytes = size_t{64} << 10;
+constexpr std::string_view kWhiteSpace = " \t\r\n";
+
+}  // namespace
+
+ConfiguredText::ConfiguredText(TextOrFile source, const Clock* clock, const Logger* logger)
+    : source_(std::move(source)),
+      clock_(clock),
+      logger_(logger),
+      throttle_(clock, kLogIntervalNanos),
+      next_look_nanos_(clock->MonotonicNanos()) {
+  if (source_.file.empty()) text_ = source_.text;
+}
+
+std::optional<std::string> ConfiguredText::Get(std::string* error) {
+  if (source_.file.empty()) return text_;
+  const int64_t now = clock_->MonotonicNanos();
+  if (now >= next_look_nanos_) {
+    next_look_nanos_ = now + kLookNanos;
+    problem_ = Read();
+    uint64_t suppressed = 0;
+    if (!problem_.empty() && text_ && throttle_.Allow(&suppressed)) {
+      logger_->Warn("cannot read a file again, its last contents are still used",
+                    {{"file", source_.file}, {"error", problem_}});
+    }
+  }
+  if (!text_) *error = "cannot read " + source_.file + ": " + problem_;
+  return text_;
+}
+
+std::string ConfiguredText::Read() {
+  const std::unique_ptr<FILE, int (*)(FILE*)> file(fopen(source_.file.c_str(), "rbe"), fclose);
+  if (file == nullptr) return std::strerror(errno);
+  struct stat status = {};
+  if (fstat(fileno(file.get()), &status) != 0) return std::strerror(errno);
+  const Version version = {status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_size,
+                           status.st_ino};
+  if (text_ && version == version_) return "";
+  std::string text(kMaxBytes + 1, '\0');
+  text.resize(fread(text.data(), 1, text.size(), file.get()));
+  if (ferror(file.get()) != 0) return std::strerror(errno);
+  if (text.size() > kMaxBytes) return "it has more than 64 KiB";
+  text.resize(text.find_last_not_of(kWhiteSpace) + 1);
+  if (text.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
+    return "it has more than one line";
+  }
+  text_ = std::move(text);
+  version_ = version;
+  return "";
+}
+
+}  // namespace spanmeter

@@ -1,0 +1,358 @@
+#include "remote_write/send_loop.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "remote_write/recode.h"
+#include "remote_write/retry_after.h"
+#include "remote_write/write_request.h"
+
+namespace spanmeter {
+
+namespace {
+
+// Bounds of queues and stops are looked after this often at least.
+constexpr int64_t kMaxWaitNanos = kNanosPerSecond;
+constexpr int64_t kLogIntervalNanos = 60 * kNanosPerSecond;
+// Leases that failed and are remembered; more only means that some are retried earlier.
+constexpr size_t kMaxFailures = 10'000;
+// The first metadata follow the first samples soon.
+constexpr int64_t kFirstMetadataNanos = 2 * kNanosPerSecond;
+constexpr size_t kMaxErrorText = 256;
+
+constexpr int kTooManyRequests = 429;
+constexpr int kUnsupportedMediaType = 415;
+constexpr int kBadRequest = 400;
+
+constexpr const char* kWrittenPrefix = "x-prometheus-remote-write-";
+
+Protocol FirstProtocol(RemoteWriteProtocol configured) {
+  return configured == RemoteWriteProtocol::k1 ? Protocol::k1 : Protocol::k2;
+}
+
+bool IsSuccess(int status) { return status >= 200 && status < 300; }
+
+// What the receiver said, for people.
+std::string Describe(const HttpResponse& response) {
+  if (response.status == 0) return response.error;
+  std::string text = "HTTP " + std::to_string(response.status);
+  std::string body = response.body.substr(0, kMaxErrorText);
+  while (!body.empty() && (body.back() == '\n' || body.back() == ' ')) body.pop_back();
+  if (!body.empty()) text.append(": ").append(body);
+  if (response.status >= 300 && response.status < 400) {
+    text.append(" (a redirect that is not followed: set url to where it leads)");
+  }
+  return text;
+}
+
+// A count in a header; nothing when it is missing or no number.
+std::optional<uint64_t> Written(const HttpResponse& response, const std::string& kind) {
+  const auto header = response.headers.find(kWrittenPrefix + kind + "-written");
+  if (header == response.headers.end()) return std::nullopt;
+  uint64_t count = 0;
+  const char* const end = header->second.data() + header->second.size();
+  const std::from_chars_result result = std::from_chars(header->second.data(), end, count);
+  if (result.ec != std::errc() || result.ptr != end) return std::nullopt;
+  return count;
+}
+
+uint64_t Missing(uint64_t sent, uint64_t written) { return sent > written ? sent - written : 0; }
+
+}  // namespace
+
+SendLoop::SendLoop(const RemoteWriteOptions& options, Parts parts)
+    : options_(options),
+      parts_(std::move(parts)),
+      is_auto_(options.protobuf_message == RemoteWriteProtocol::kAuto),
+      protocol_(FirstProtocol(options.protobuf_message)),
+      random_(std::random_device()()),
+      error_throttle_(parts_.clock, kLogIntervalNanos),
+      refusal_throttle_(parts_.clock, kLogIntervalNanos),
+      written_throttle_(parts_.clock, kLogIntervalNanos) {
+  next_metadata_nanos_ = parts_.clock->MonotonicNanos() + kFirstMetadataNanos;
+  parts_.metrics->SetShards(1, options_.queue_config.max_shards);
+}
+
+void SendLoop::Step() {
+  const int64_t now = parts_.clock->MonotonicNanos();
+  int64_t next_nanos = now + kMaxWaitNanos;
+  if (now >= pause_until_nanos_) {
+    StartMetadata();
+    BlockQueue::TakeOptions take;
+    take.max_points = options_.queue_config.max_samples_per_send;
+    take.max_wait_nanos = hurried_ ? 0 : options_.queue_config.batch_send_deadline;
+    take.by_tenant = parts_.by_tenant;
+    while (flights_.size() < shards_) {
+      int64_t ask_again_nanos = next_nanos;
+      BlockQueue::Lease lease = parts_.queue->Take(take, &ask_again_nanos);
+      if (lease.empty()) {
+        next_nanos = std::min(next_nanos, ask_again_nanos);
+        break;
+      }
+      StartSamples(std::move(lease), protocol(), false);
+    }
+    // Nothing to do: the next burst begins carefully.
+    if (flights_.empty()) shards_ = 1;
+  } else {
+    next_nanos = std::min(next_nanos, pause_until_nanos_);
+  }
+  parts_.metrics->SetShards(shards_, options_.queue_config.max_shards);
+  for (const HttpResponse& response : parts_.client->Wait(std::max<int64_t>(next_nanos - now, 0))) {
+    Handle(response);
+  }
+}
+
+bool SendLoop::Done() const {
+  if (!flights_.empty()) return false;
+  const QueueStats stats = parts_.queue->stats();
+  return stats.blocks == 0 || (failed_since_hurried_ && stats.memory_bytes == 0);
+}
+
+void SendLoop::Cancel() {
+  parts_.client->CancelAll();
+  for (const auto& [id, flight] : flights_) {
+    if (!flight.lease.empty()) parts_.queue->Return(flight.lease, 0);
+  }
+  flights_.clear();
+}
+
+void SendLoop::StartSamples(BlockQueue::Lease lease, Protocol protocol, bool tries_1) {
+  Flight flight;
+  for (const Block& block : lease.blocks) {
+    flight.counts += block.counts;
+    flight.newest_ms = std::max(flight.newest_ms, block.newest_ms);
+  }
+  HttpRequest request;
+  if (!Recode(lease.blocks, protocol, &request.body)) {
+    parts_.queue->Settle(lease);
+    parts_.metrics->CountDropped(DropReason::kCorrupt, flight.counts);
+    parts_.logger->Error("dropped samples that were damaged in the storage",
+                         {{"remote_name", options_.name}, {"samples", flight.counts.samples}});
+    return;
+  }
+  request.id = next_id_++;
+  request.headers = WriteHeaders(protocol);
+  if (parts_.by_tenant) request.headers["X-Scope-OrgID"] = lease.blocks.front().tenant;
+  flight.lease = std::move(lease);
+  flight.protocol = protocol;
+  flight.tries_1 = tries_1;
+  flight.body_bytes = request.body.size();
+  flights_.emplace(request.id, std::move(flight));
+  parts_.client->Start(std::move(request));
+}
+
+void SendLoop::MakeMetadata() {
+  const int64_t now = parts_.clock->MonotonicNanos();
+  if (!options_.metadata_config.send || hurried_ || now < next_metadata_nanos_) return;
+  next_metadata_nanos_ = now + options_.metadata_config.send_interval;
+  if (protocol() != Protocol::k1 || !metadata_.empty()) return;
+  const std::vector<MetricInfo> metrics = parts_.metadata();
+  const size_t most = options_.metadata_config.max_samples_per_send;
+  for (size_t begin = 0; begin < metrics.size(); begin += most) {
+    const size_t count = std::min(most, metrics.size() - begin);
+    metadata_.push_back({count, EncodeMetadata(std::span(metrics).subspan(begin, count))});
+  }
+}
+
+void SendLoop::StartMetadata() {
+  MakeMetadata();
+  if (metadata_under_way_ || metadata_.empty()) return;
+  metadata_under_way_ = true;
+  HttpRequest request;
+  request.id = next_id_++;
+  request.headers = WriteHeaders(Protocol::k1);
+  request.body = metadata_.front().body;
+  Flight flight;
+  flight.metadata = metadata_.front().metrics;
+  flight.protocol = Protocol::k1;
+  flight.body_bytes = request.body.size();
+  flights_.emplace(request.id, std::move(flight));
+  parts_.client->Start(std::move(request));
+}
+
+bool SendLoop::IsRetryable(int status) const {
+  if (status == kTooManyRequests) return options_.queue_config.retry_on_http_429;
+  return status == 0 || status >= 500;
+}
+
+void SendLoop::Handle(const HttpResponse& response) {
+  const auto found = flights_.find(response.id);
+  if (found == flights_.end()) return;
+  Flight flight = std::move(found->second);
+  flights_.erase(found);
+  parts_.metrics->CountRequest(response.status, response.seconds);
+  if (flight.lease.empty()) return HandleMetadata(flight, response);
+  if (IsSuccess(response.status)) return HandleSuccess(std::move(flight), response);
+  if (IsRetryable(response.status)) return HandleFailure(flight, response);
+  failures_in_row_ = 0;  // somebody is there
+  if (flight.protocol == Protocol::k2 && is_auto_) {
+    if (response.status == kUnsupportedMediaType) {
+      FallBack(response);
+      return StartSamples(std::move(flight.lease), Protocol::k1, false);
+    }
+    // Receivers of 1.0 that do not look at the content type may find the request malformed.
+    if (response.status == kBadRequest && !knows_2_) {
+      return StartSamples(std::move(flight.lease), Protocol::k1, true);
+    }
+  }
+  HandleRefusal(flight, response);
+}
+
+void SendLoop::HandleMetadata(const Flight& flight, const HttpResponse& response) {
+  metadata_under_way_ = false;
+  if (IsRetryable(response.status)) {
+    parts_.metrics->CountMetadataRetried(flight.metadata);
+    return Pause(response);
+  }
+  metadata_.pop_front();
+  if (IsSuccess(response.status)) {
+    parts_.metrics->CountMetadata(flight.metadata, flight.body_bytes);
+  } else {
+    parts_.metrics->CountMetadataFailed(flight.metadata);
+    NoteError(Describe(response));
+  }
+}
+
+void SendLoop::HandleSuccess(Flight flight, const HttpResponse& response) {
+  failures_in_row_ = 0;
+  if (flight.protocol == Protocol::k2 && !CheckWritten(flight, response)) {
+    // The receiver has taken the request for one of version 1.0, in which it is empty.
+    FallBack(response);
+    return StartSamples(std::move(flight.lease), Protocol::k1, false);
+  }
+  if (flight.tries_1 && protocol() == Protocol::k2) FallBack(response);
+  parts_.metrics->CountSent(flight.counts, flight.body_bytes, flight.newest_ms);
+  failures_.erase(flight.lease.ids.front());
+  parts_.queue->Settle(flight.lease);
+  last_success_ms_ = parts_.clock->WallNanos() / kNanosPerMilli;
+  // The more waits, the more is sent at a time.
+  if (parts_.queue->stats().blocks > flights_.size() && shards_ < options_.queue_config.max_shards)
+    ++shards_;
+}
+
+// Compares what the receiver has written with what it was sent. False when it did not say, which
+// in auto mode means that it knows 1.0 only.
+bool SendLoop::CheckWritten(const Flight& flight, const HttpResponse& response) {
+  const bool says =
+      std::any_of(response.headers.begin(), response.headers.end(), [](const auto& header) {
+        return header.first.starts_with(kWrittenPrefix) && header.first.ends_with("-written");
+      });
+  uint64_t suppressed = 0;
+  if (!says) {
+    if (is_auto_) return false;
+    if (written_throttle_.Allow(&suppressed)) {
+      parts_.logger->Warn(
+          "a receiver of remote write does not say what it has written of a request in version "
+          "2.0: if it knows 1.0 only, set protobuf_message to \"prometheus.WriteRequest\"",
+          {{"remote_name", options_.name}});
+    }
+    return true;
+  }
+  knows_2_ = true;
+  SampleCounts written;
+  written.samples = Written(response, "samples").value_or(0);
+  written.histograms = Written(response, "histograms").value_or(0);
+  written.exemplars = Written(response, "exemplars").value_or(0);
+  parts_.metrics->CountWritten(written);
+  if (written == flight.counts) return true;
+  SampleCounts missing;
+  missing.samples = Missing(flight.counts.samples, written.samples);
+  missing.histograms = Missing(flight.counts.histograms, written.histograms);
+  missing.exemplars = Missing(flight.counts.exemplars, written.exemplars);
+  parts_.metrics->CountFailed(missing);
+  if (written_throttle_.Allow(&suppressed)) {
+    parts_.logger->Warn("a receiver of remote write has not written what it was sent",
+                        {{"remote_name", options_.name},
+                         {"samples_sent", flight.counts.samples},
+                         {"samples_written", written.samples},
+                         {"histograms_sent", flight.counts.histograms},
+                         {"histograms_written", written.histograms},
+                         {"exemplars_sent", flight.counts.exemplars},
+                         {"exemplars_written", written.exemplars},
+                         {"more", suppressed}});
+  }
+  return true;
+}
+
+void SendLoop::FallBack(const HttpResponse& response) {
+  if (protocol() == Protocol::k1) return;
+  protocol_ = Protocol::k1;
+  parts_.logger->Info("a receiver knows remote write 1.0 only, which it gets from now on",
+                      {{"remote_name", options_.name}, {"status", response.status}});
+}
+
+void SendLoop::HandleFailure(const Flight& flight, const HttpResponse& response) {
+  parts_.metrics->CountRetried(flight.counts);
+  failed_since_hurried_ = hurried_;
+  Pause(response);
+  if (failures_.size() >= kMaxFailures) failures_.clear();
+  const uint32_t failures = ++failures_[flight.lease.ids.front()];
+  parts_.queue->Return(flight.lease, parts_.clock->MonotonicNanos() + BackoffNanos(failures));
+}
+
+void SendLoop::Pause(const HttpResponse& response) {
+  const int64_t now = parts_.clock->MonotonicNanos();
+  int64_t pause = BackoffNanos(++failures_in_row_);
+  const auto retry_after = response.headers.find("retry-after");
+  if (retry_after != response.headers.end()) {
+    pause = std::max(pause, RetryAfterNanos(retry_after->second, parts_.clock->WallNanos()));
+  }
+  pause_until_nanos_ = std::max(pause_until_nanos_, now + pause);
+  shards_ = std::max<uint64_t>(shards_ / 2, 1);
+  const std::string error = Describe(response);
+  NoteError(error);
+  uint64_t suppressed = 0;
+  if (!error_throttle_.Allow(&suppressed)) return;
+  parts_.logger->Warn("cannot send to a receiver of remote write, trying again",
+                      {{"remote_name", options_.name}, {"error", error}, {"more", suppressed}});
+}
+
+// From half to all of what `failures` in a row ask for.
+int64_t SendLoop::BackoffNanos(uint32_t failures) {
+  constexpr uint32_t kMaxDoublings = 30;
+  const QueueOptions& queue = options_.queue_config;
+  int64_t backoff = queue.min_backoff;
+  for (uint32_t i = 1; i < std::min(failures, kMaxDoublings) && backoff < queue.max_backoff; ++i) {
+    backoff *= 2;
+  }
+  backoff = std::min(backoff, queue.max_backoff);
+  return std::uniform_int_distribution<int64_t>(backoff / 2, backoff)(random_);
+}
+
+void SendLoop::HandleRefusal(const Flight& flight, const HttpResponse& response) {
+  parts_.metrics->CountFailed(flight.counts);
+  parts_.metrics->CountDropped(DropReason::kRejected, flight.counts);
+  failures_.erase(flight.lease.ids.front());
+  parts_.queue->Settle(flight.lease);
+  const std::string error = Describe(response);
+  NoteError(error);
+  uint64_t suppressed = 0;
+  if (!refusal_throttle_.Allow(&suppressed)) return;
+  parts_.logger->Error("a receiver of remote write refuses samples, which are dropped",
+                       {{"remote_name", options_.name},
+                        {"error", error},
+                        {"samples", flight.counts.points()},
+                        {"more", suppressed}});
+}
+
+void SendLoop::NoteError(const std::string& error) {
+  const MutexLock lock(&status_mutex_);
+  last_error_ = error;
+  last_error_ms_ = parts_.clock->WallNanos() / kNanosPerMilli;
+}
+
+SendLoop::Status SendLoop::status() const {
+  Status status;
+  status.protocol = protocol();
+  status.shards = shards_.load(std::memory_order_relaxed);
+  status.last_success_ms = last_success_ms_;
+  const MutexLock lock(&status_mutex_);
+  status.last_error = last_error_;
+  status.last_error_ms = last_error_ms_;
+  return status;
+}
+
+}  // namespace spanmeter
