@@ -42,6 +42,8 @@ CASES_AT_A_TIME = 12
 # Shorter pauses are there to keep the order of requests, which an answer of spanmeter does.
 SHORT_PAUSE_MS = 500
 
+COLLECTION_INTERVAL_MS = 1000
+
 # The settings of every recording that case.json does not repeat: fixed times from years ago are
 # accepted, but not a missing end time.
 BASE_GENERATOR = {"ingestion_time_range_slack": "400000h"}
@@ -272,7 +274,9 @@ def run_case(name):
 
 def run_with(receiver, case, directory, expectation):
     tables = settings(case)
-    tables["generator"]["collection_interval"] = "1s"
+    tables["generator"]["collection_interval"] = f"{COLLECTION_INTERVAL_MS}ms"
+    # With a storage, since a process without one keeps its zeros behind its own start.
+    tables["storage"] = {"path": "storage"}
     tables["remote_write"] = pushed.settings(receiver)
     with harness.Spanmeter(tables) as server:
         responses, sent = send(case, directory, server)
@@ -316,11 +320,12 @@ def run_with(receiver, case, directory, expectation):
 
 def wait_for_push(receiver, server):
     """Waits until everything that is there now has been pushed, in both versions."""
-    now_ms = time.time_ns() // 1_000_000
+    # Tenants are collected at different times of the interval, new ones from the next but one on.
+    past_ms = time.time_ns() // 1_000_000 + 2 * COLLECTION_INTERVAL_MS
     if not server.series():
         return  # an empty collection is not sent
     for version in pushed.VERSIONS:
-        harness.wait_until(lambda v=version: pushed.Pushed(receiver, v).newest_ms() > now_ms,
+        harness.wait_until(lambda v=version: pushed.Pushed(receiver, v).newest_ms() > past_ms,
                            f"a push in version {version}")
 
 
