@@ -31,6 +31,8 @@ constexpr const Fields& FieldsOf(Protocol protocol) {
 // In a series: labels one by one in 1.0, all symbols together in 2.0.
 constexpr char kLabel = wire::Delimited(1);
 constexpr char kMetadata = wire::Delimited(5);
+// Receivers of before the protocol gave each sample its start time look here for it.
+constexpr char kSeriesStart = wire::Varint(6);
 
 constexpr char kLabelName = wire::Delimited(1);
 constexpr char kLabelValue = wire::Delimited(2);
@@ -200,14 +202,15 @@ void RequestEncoder::BeginSeries(const SeriesLabels& labels, const SeriesMetadat
   AppendSymbol(symbols_.Intern(metadata.unit), &metadata_);
 }
 
-void RequestEncoder::CountPoint(int64_t timestamp_ms, uint64_t* count) {
+void RequestEncoder::CountPoint(int64_t timestamp_ms, int64_t start_ms, uint64_t* count) {
+  if (start_ms != 0) start_ms_ = start_ms;
   oldest_ms_ = counts_.points() == 0 ? timestamp_ms : std::min(oldest_ms_, timestamp_ms);
   newest_ms_ = counts_.points() == 0 ? timestamp_ms : std::max(newest_ms_, timestamp_ms);
   ++*count;
 }
 
 void RequestEncoder::AddSample(double value, int64_t timestamp_ms, int64_t start_ms) {
-  CountPoint(timestamp_ms, &counts_.samples);
+  CountPoint(timestamp_ms, start_ms, &counts_.samples);
   char* const out = current_.Reserve(kSampleBytes);
   current_.EndAt(PutMessage(FieldsOf(protocol_).sample, 1, out, [&](char* sample) {
     sample = PutDouble(kSampleValue, value, sample);
@@ -222,7 +225,7 @@ void RequestEncoder::AddSample(double value, int64_t timestamp_ms, int64_t start
 template <typename Body>
 void RequestEncoder::PutHistogramMessage(size_t max_size, int64_t timestamp_ms, int64_t start_ms,
                                          Body body) {
-  CountPoint(timestamp_ms, &counts_.histograms);
+  CountPoint(timestamp_ms, start_ms, &counts_.histograms);
   char* const out = current_.Reserve(max_size + kSampleBytes);
   current_.EndAt(PutMessage(FieldsOf(protocol_).histogram, 2, out, [&](char* histogram) {
     histogram = body(histogram);
@@ -322,8 +325,13 @@ void RequestEncoder::AddExemplar(std::span<const LabelView> labels, double value
 
 void RequestEncoder::EndSeries() {
   if (protocol_ == Protocol::k2) {
-    char* const out = current_.Reserve(metadata_.size() + kHeadBytes);
-    current_.EndAt(PutBytes(kMetadata, metadata_, out));
+    char* out = PutBytes(kMetadata, metadata_, current_.Reserve(metadata_.size() + kHeadBytes));
+    if (start_ms_ != 0) {
+      *out++ = kSeriesStart;
+      out = PutVarint(static_cast<uint64_t>(start_ms_), out);
+      start_ms_ = 0;
+    }
+    current_.EndAt(out);
   }
   char* const out = series_.Reserve(current_.size() + kHeadBytes);
   series_.EndAt(PutBytes(FieldsOf(protocol_).series, current_.view(), out));

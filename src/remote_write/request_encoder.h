@@ -107,7 +107,7 @@ class RequestEncoder {
   void StartMetric(const MetricNames& metric);
   void EncodeLabels(const SeriesLabels& labels, Parts* parts);
   char* PutLabel(size_t position, const LabelView& label, char* out);
-  void CountPoint(int64_t timestamp_ms, uint64_t* count);
+  void CountPoint(int64_t timestamp_ms, int64_t start_ms, uint64_t* count);
   char* PutStart(int64_t start_ms, char* out) const;
   template <typename Body>
   void PutHistogramMessage(size_t max_size, int64_t timestamp_ms, int64_t start_ms, Body body);
@@ -118,7 +118,9 @@ class RequestEncoder {
   ByteBuffer series_;   // the field `timeseries`, again and again
   ByteBuffer current_;  // the series that was begun
   SymbolTable symbols_;
-  std::string metadata_;  // of the current series, encoded
+  // Of the current series: its metadata, encoded, and when it started.
+  std::string metadata_;
+  int64_t start_ms_ = 0;
 
   // The label set of the last series, and what each of its labels is.
   const SeriesLabels* labels_ = nullptr;

@@ -122,3 +122,13 @@ def scraped(body):
             for exemplar in map(parts_of, parts.get(16, [])):
                 exemplars.add((key, frozenset(labels_of(exemplar[1]).items()), one(exemplar, 2)))
     return histograms, exemplars
+
+
+def created(body):
+    """(name, labels, seconds since the epoch) of every histogram in a protobuf scrape."""
+    for family in map(parts_of, _messages(body)):
+        for metric in map(parts_of, family.get(4, [])):
+            if 7 in metric:
+                stamp = parts_of(one(parts_of(metric[7][0]), 15, b""))
+                yield (text(family[1][0]), labels_of(metric.get(1, [])),
+                       one(stamp, 1, 0) + one(stamp, 2, 0) / 1e9)
