@@ -34,7 +34,8 @@ struct ConfigOverrides {
 
 // Parses and validates the text of a configuration file. Does not look at the files that it names.
 ConfigResult ParseConfig(std::string_view toml, const Environment& environment);
-// The same for the file at `path`, with the process's environment. The files that remote write
+// The same for the file at `path`, with the process's environment, in which HOSTNAME is always set:
+// to the machine's name if nothing else says so. The files that remote write
 // needs must be readable.
 ConfigResult LoadConfig(const std::string& path, const ConfigOverrides& overrides = {});
 

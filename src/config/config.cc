@@ -1,10 +1,12 @@
 #include "spanmeter/config.h"
 
+#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <errno.h>
 #include <memory>
+#include <unistd.h>
 
 #include "spanmeter/quote.h"
 #include "spanmeter/tenant_id.h"
@@ -122,6 +124,16 @@ ConfigResult Parse(std::string_view toml, const Environment& environment,
   return result;
 }
 
+// Shells set HOSTNAME but do not export it, and service managers do not set it at all: then it is
+// what the system says.
+std::optional<std::string> ProcessEnvironment(const std::string& name) {
+  if (const char* const value = std::getenv(name.c_str())) return value;
+  char host[HOST_NAME_MAX + 1];
+  if (name != "HOSTNAME" || gethostname(host, sizeof host) != 0) return std::nullopt;
+  host[HOST_NAME_MAX] = '\0';
+  return host;
+}
+
 }  // namespace
 
 ConfigResult ParseConfig(std::string_view toml, const Environment& environment) {
@@ -135,11 +147,7 @@ ConfigResult LoadConfig(const std::string& path, const ConfigOverrides& override
     result.problems.push_back({0, std::string("cannot read the file: ") + std::strerror(error)});
     return result;
   }
-  const Environment environment = [](const std::string& name) -> std::optional<std::string> {
-    const char* value = std::getenv(name.c_str());
-    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
-  };
-  return Parse(text, environment, overrides, /*look_at_files=*/true);
+  return Parse(text, ProcessEnvironment, overrides, /*look_at_files=*/true);
 }
 
 std::string FormatProblems(const std::string& path, const std::vector<ConfigProblem>& problems) {

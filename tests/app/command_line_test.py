@@ -104,6 +104,14 @@ class CommandLineTest(unittest.TestCase):
         second = run(f"--config.file={self.write(first.stdout, 'printed.toml')}", "--print-config")
         self.assertEqual((second.returncode, second.stdout), (0, first.stdout), second.stderr)
 
+    def test_the_name_of_the_machine_is_always_there(self):
+        path = self.write('[generator.external_labels]\ninstance_id = "${HOSTNAME}"\n')
+        without = {key: value for key, value in os.environ.items() if key != "HOSTNAME"}
+        for environment, name in ((without, socket.gethostname()),
+                                  (dict(without, HOSTNAME="meter-0"), "meter-0")):
+            result = run(f"--config.file={path}", "--print-config", env=environment)
+            self.assertIn(f'instance_id = "{name}"', result.stdout)
+
     def test_the_flag_for_the_storage_wins_over_the_file(self):
         path = self.write('[storage]\npath = "/file"\nmax_age = "2h"\n')
         result = run(f"--config.file={path}", f"--storage.path={self.directory}/flag", "--print-config")
