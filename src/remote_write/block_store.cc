@@ -97,8 +97,7 @@ BlockStore::BlockStore(std::string directory, const Logger* logger)
 
 BlockStore::~BlockStore() {
   MutexLock lock(&mutex_);
-  statements_ = Statements();
-  database_ = SqliteDatabase();
+  Close();
   // Only now may others have the file.
   if (lock_fd_ >= 0) close(lock_fd_);
 }
@@ -156,9 +155,7 @@ bool BlockStore::Open(Contents* contents) {
   // until there is another.
   if (repair_ == Repair::kSetAside || IsWhereItWas()) {
     const bool set_aside = repair_ == Repair::kSetAside && IsWhereItWas();
-    statements_ = Statements();
-    database_ = SqliteDatabase();
-    file_id_ = FileId();
+    Close();
     if (set_aside && !SetAside()) return false;
   }
   const std::filesystem::file_status status = std::filesystem::status(path_, ignored);
@@ -269,6 +266,26 @@ bool BlockStore::Load(SqliteDatabase* database, Contents* contents) {
     contents->stamps[std::string(stamps.Text(0))] = stamps.Int(1);
   }
   return code == SQLITE_DONE || FailWith(code, *database);
+}
+
+void BlockStore::Close() {
+  statements_ = Statements();
+  database_ = SqliteDatabase();
+  file_id_ = FileId();
+}
+
+void BlockStore::Discard() {
+  MutexLock lock(&mutex_);
+  repair_ = Repair::kReopen;
+  if (!IsWhereItWas()) return;
+  database_.Abandon();
+  Close();
+  for (const char* suffix : {"", "-wal"}) {
+    std::error_code ignored;
+    std::filesystem::remove(path_ + suffix, ignored);
+  }
+  MutexLock forgotten_lock(&forgotten_mutex_);
+  forgotten_.clear();
 }
 
 bool BlockStore::SetAside() {
