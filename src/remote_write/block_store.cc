@@ -47,8 +47,9 @@ constexpr char kSettings[] =
     "PRAGMA wal_autocheckpoint = 4096;"
     "PRAGMA journal_size_limit = 16777216;";
 
-// So many blocks are deleted at a time: the rest waits for the next time.
-constexpr size_t kMaxDeleted = 10'000;
+// So many blocks are deleted at a time, which takes a fraction of a second; the rest waits for the
+// next time.
+constexpr size_t kMaxDeleted = 5'000;
 
 // Unused pages (of 4 KiB) that stay in the file for what comes next, besides an eighth of all.
 constexpr int64_t kKeptPages = 1024;

@@ -1,6 +1,5 @@
 // Damaged files: never a refusal to start, never a wrong block, everything counted.
 
-#include <fcntl.h>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -60,6 +59,18 @@ class QueueDamageTest : public QueueFixture {
     SqliteDatabase database;
     ASSERT_EQ(database.Open(DatabasePath()), SQLITE_OK);
     ASSERT_EQ(database.Execute(sql), SQLITE_OK) << database.error();
+  }
+  // Overwrites the first page of the table of bodies.
+  void DestroyBodies() const {
+    int64_t root = 0;
+    {
+      SqliteDatabase database;
+      ASSERT_EQ(database.Open(DatabasePath()), SQLITE_OK);
+      ASSERT_EQ(
+          database.QueryInt("SELECT rootpage FROM sqlite_schema WHERE name = 'bodies'", &root),
+          SQLITE_OK);
+    }
+    Overwrite(static_cast<size_t>(root - 1) * kPageBytes, std::string(kPageBytes, '\xFF'));
   }
   // Opens, and sees that the file was set aside and the new one works.
   void ExpectSetAside(const std::string& error) {
@@ -143,12 +154,15 @@ TEST_F(QueueDamageTest, FileWithoutOneOfItsTablesIsSetAside) {
 }
 
 TEST_F(QueueDamageTest, FileWithARowThatMakesNoSenseIsSetAside) {
-  for (const char* change :
-       {"UPDATE blocks SET protocol = 3", "UPDATE blocks SET samples = -1",
-        "UPDATE blocks SET body_bytes = 5000000000",
-        "UPDATE blocks SET first_hash = 1, last_hash = 0", "UPDATE blocks SET id = -id",
-        "UPDATE blocks SET id = 9223372036854775807 WHERE id IN "
-        "(SELECT max(id) FROM blocks)"}) {
+  const char* const changes[] = {
+      "UPDATE blocks SET protocol = 3",
+      "UPDATE blocks SET samples = -1",
+      "UPDATE blocks SET body_bytes = 5000000000",
+      "UPDATE blocks SET first_hash = 1, last_hash = 0",
+      "UPDATE blocks SET id = -id",
+      "UPDATE blocks SET id = 9223372036854775807 WHERE id = (SELECT max(id) FROM blocks)",
+  };
+  for (const char* change : changes) {
     MakeFile();
     Execute(change);
     Reopen();
@@ -232,16 +246,9 @@ TEST_F(QueueDamageTest, BodyThatIsMissingIsDroppedAndCounted) {
   EXPECT_EQ(drops_.samples(DropReason::kCorrupt), 1U);
 }
 
-TEST_F(QueueDamageTest, DamageFoundLaterSetsTheFileAsideAndCountsWhatIsLost) {
+TEST_F(QueueDamageTest, DamageFoundByReadingSetsTheFileAsideAndCountsWhatIsLost) {
   MakeFile();
-  // The root of the table of bodies.
-  SqliteDatabase database;
-  ASSERT_EQ(database.Open(DatabasePath()), SQLITE_OK);
-  int64_t root = 0;
-  ASSERT_EQ(database.QueryInt("SELECT rootpage FROM sqlite_schema WHERE name = 'bodies'", &root),
-            SQLITE_OK);
-  database = SqliteDatabase();
-  Overwrite(static_cast<size_t>(root - 1) * kPageBytes, std::string(kPageBytes, '\xFF'));
+  DestroyBodies();
   Reopen();
   EXPECT_EQ(queue_->stats().blocks, 40U);
   EXPECT_THAT(Drain(), IsEmpty());
@@ -253,19 +260,21 @@ TEST_F(QueueDamageTest, DamageFoundLaterSetsTheFileAsideAndCountsWhatIsLost) {
   ExpectWorks();
 }
 
-TEST_F(QueueDamageTest, WhatIsInMemoryAndStampsOutliveADamagedFile) {
+TEST_F(QueueDamageTest, DamageFoundByAnAppendLosesNothingOfWhatIsAppended) {
+  MakeFile();
+  DestroyBodies();
   Reopen();
   AppendBodies({"a"});
-  const BlockQueue::Lease a = Take(1);
+  EXPECT_EQ(queue_->stats().memory_bytes, 1U);
+  EXPECT_FALSE(storage_->status().disk_ok);
+  Advance(6);
   AppendBodies({"b"});
-  // Both files, so that nothing but this process's cache knows better.
-  for (const char* suffix : {"", "-wal"}) {
-    std::ofstream(DatabasePath().string() + suffix, std::ios::binary | std::ios::in)
-        << std::string(3 * kPageBytes, '\xFF');
-  }
-  Reopen();
+  EXPECT_EQ(queue_->stats().memory_bytes, 0U);
   EXPECT_EQ(storage_->status().files_set_aside, 1U);
-  ExpectWorks();
+  EXPECT_EQ(drops_.samples(DropReason::kCorrupt), 40U);
+  Reopen();
+  EXPECT_THAT(Drain(), ElementsAre("a", "b"));
+  EXPECT_EQ(storage_->LastStampMs("tenant"), kStartMs + 6000);
 }
 
 TEST_F(QueueDamageTest, RemovedFileIsMadeAnewAndWhatWasInItCounted) {

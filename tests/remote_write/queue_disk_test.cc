@@ -20,7 +20,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 
 class QueueDiskTest : public QueueFixture {
  protected:
@@ -45,6 +44,29 @@ class QueueDiskTest : public QueueFixture {
   }
 
   int appended_ = 0;
+};
+
+// A file system in memory, which goes with the test even if that fails.
+class MountedTmpfs {
+ public:
+  MountedTmpfs(std::filesystem::path path, unsigned long flags) : path_(std::move(path)) {
+    std::filesystem::create_directories(path_);
+    mounted_ = mount("tmpfs", path_.c_str(), "tmpfs", flags, kSize) == 0;
+  }
+  ~MountedTmpfs() {
+    if (mounted_) umount2(path_.c_str(), MNT_DETACH);
+  }
+  MountedTmpfs(const MountedTmpfs&) = delete;
+  MountedTmpfs& operator=(const MountedTmpfs&) = delete;
+
+  bool mounted() const { return mounted_; }
+  bool MakeWritable() const { return mount("", path_.c_str(), "", MS_REMOUNT, kSize) == 0; }
+
+ private:
+  static constexpr char kSize[] = "size=4m";
+
+  const std::filesystem::path path_;
+  bool mounted_ = false;
 };
 
 // No file of this process can be longer, which is like a full disk and needs no privileges.
@@ -170,10 +192,8 @@ TEST_F(QueueDiskTest, WhatTheDiskDoesNotTakeAtTheEndIsCounted) {
 
 TEST_F(QueueDiskTest, FullFileSystemIsDrainedAndTakesBlocksAgain) {
   const std::filesystem::path mount_point = directory_.path() / "mount";
-  std::filesystem::create_directories(mount_point);
-  if (mount("tmpfs", mount_point.c_str(), "tmpfs", 0, "size=4m") != 0) {
-    GTEST_SKIP() << "mounting takes root";
-  }
+  const MountedTmpfs tmpfs(mount_point, 0);
+  if (!tmpfs.mounted()) GTEST_SKIP() << "mounting takes root";
   options_.path = (mount_point / "data").string();
   Reopen();
   while (queue_->stats().memory_bytes == 0 && appended_ < 1000) AppendSome(10);
@@ -202,31 +222,23 @@ TEST_F(QueueDiskTest, FullFileSystemIsDrainedAndTakesBlocksAgain) {
   EXPECT_EQ(queue_->stats().memory_bytes, 0U);
   Reopen();
   EXPECT_EQ(DrainNumbers(), Numbers(all + 5, all + 15));
-  queue_ = nullptr;
-  storage_ = nullptr;
-  EXPECT_EQ(umount(mount_point.c_str()), 0);
 }
 
 TEST_F(QueueDiskTest, ReadOnlyFileSystemKeepsItInMemoryUntilItCanBeWritten) {
   const std::filesystem::path mount_point = directory_.path() / "mount";
-  std::filesystem::create_directories(mount_point);
-  if (mount("tmpfs", mount_point.c_str(), "tmpfs", MS_RDONLY, "size=4m") != 0) {
-    GTEST_SKIP() << "mounting takes root";
-  }
+  const MountedTmpfs tmpfs(mount_point, MS_RDONLY);
+  if (!tmpfs.mounted()) GTEST_SKIP() << "mounting takes root";
   options_.path = (mount_point / "data").string();
   Reopen();
   EXPECT_THAT(log_.text(), HasSubstr("cannot open"));
   AppendSome(3);
   EXPECT_EQ(queue_->stats().blocks, 3U);
-  ASSERT_EQ(mount("", mount_point.c_str(), "", MS_REMOUNT, "size=4m"), 0);
+  ASSERT_TRUE(tmpfs.MakeWritable());
   Advance(6);
   storage_->Maintain();
   EXPECT_EQ(queue_->stats().memory_bytes, 0U);
   Reopen();
   EXPECT_EQ(DrainNumbers(), Numbers(0, 3));
-  queue_ = nullptr;
-  storage_ = nullptr;
-  EXPECT_EQ(umount(mount_point.c_str()), 0);
 }
 
 TEST_F(QueueDiskTest, DirectoryThatCannotBeMadeIsTriedAgain) {
