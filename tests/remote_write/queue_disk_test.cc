@@ -1,6 +1,5 @@
 // Disks that are full, read-only or gone.
 
-#include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <string>
@@ -10,7 +9,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "remote_write/queue_fixture.h"
@@ -67,26 +65,6 @@ class MountedTmpfs {
 
   const std::filesystem::path path_;
   bool mounted_ = false;
-};
-
-// No file of this process can be longer, which is like a full disk and needs no privileges.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-    getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit limit = {bytes, before_.rlim_max};
-    setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileSizeLimit() {
-    setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
-  FileSizeLimit(const FileSizeLimit&) = delete;
-  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-
- private:
-  rlimit before_ = {};
-  void (*const handler_)(int);
 };
 
 TEST_F(QueueDiskTest, WhatTheDiskDoesNotTakeStaysInMemoryAndGoesThereInOrderLater) {

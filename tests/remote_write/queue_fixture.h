@@ -5,6 +5,7 @@
 #define SPANMETER_TESTS_REMOTE_WRITE_QUEUE_FIXTURE_H_
 
 #include <array>
+#include <csignal>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -18,6 +19,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "spanmeter/log.h"
 
@@ -102,6 +104,26 @@ class DropCounts {
  private:
   mutable std::mutex mutex_;
   std::array<SampleCounts, kDropReasonNames.size()> counts_;
+};
+
+// No file of this process can be longer, which is like a full disk and needs no privileges.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit = {bytes, before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+ private:
+  rlimit before_ = {};
+  void (*const handler_)(int);
 };
 
 inline Block MakeBlock(std::string body, uint64_t samples = 1, uint64_t first_hash = 0,
