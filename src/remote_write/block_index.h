@@ -53,7 +53,7 @@ class BlockIndex {
   };
   using EntrySet = std::set<Entry*, ById>;
 
-  // A block. About 120 bytes, and there may be a million: fields are no larger than needed.
+  // A block. 128 bytes, and there may be a million: fields are no larger than needed.
   struct Entry {
     uint64_t points() const { return uint64_t{samples} + histograms; }
     SampleCounts counts() const { return {samples, histograms, exemplars}; }

@@ -31,6 +31,11 @@ SampleCounts& Subtract(const SampleCounts& part, SampleCounts* sum) {
   return *sum;
 }
 
+bool IsSame(const BlockIndex::Entry& a, const BlockIndex::Entry& b) {
+  return a.counts() == b.counts() && a.body_bytes == b.body_bytes && a.first_hash == b.first_hash &&
+         a.last_hash == b.last_hash && a.oldest_ms == b.oldest_ms && a.newest_ms == b.newest_ms;
+}
+
 }  // namespace
 
 BlockQueue::BlockQueue(std::string name, const StorageOptions& storage,
@@ -299,9 +304,15 @@ void BlockQueue::Reconcile(const std::vector<BlockStore::Contents::Stored>& stor
     std::vector<const BlockStore::Contents::Stored*> found;
     for (const auto& block : stored) {
       missing.erase(block.entry.id);
-      const bool known = index_.Find(block.entry.id) != nullptr ||
-                         std::binary_search(forgotten.begin(), forgotten.end(), block.entry.id);
-      if (!known) found.push_back(&block);
+      if (const Entry* same = index_.Find(block.entry.id)) {
+        // A write that failed may have reached the disk all the same; but ids of a former process
+        // can come again when the clock was turned back.
+        if (!IsSame(*same, block.entry)) {
+          drops[static_cast<size_t>(DropReason::kCorrupt)] += block.entry.counts();
+        }
+      } else if (!std::binary_search(forgotten.begin(), forgotten.end(), block.entry.id)) {
+        found.push_back(&block);
+      }
     }
     for (const uint64_t id : missing) {
       Entry* const entry = index_.Find(id);
@@ -338,6 +349,11 @@ std::vector<BlockQueue::InMemory> BlockQueue::Memory() const {
     memory.push_back({entry, entry.tenant->name, body});
   }
   return memory;
+}
+
+uint64_t BlockQueue::blocks_on_disk() const {
+  MutexLock lock(&mutex_);
+  return index_.entries().size() - memory_.size();
 }
 
 void BlockQueue::MovedToDisk(const std::vector<uint64_t>& ids) {

@@ -94,6 +94,7 @@ class BlockQueue {
   };
   // What is in memory only. Ascending.
   std::vector<InMemory> Memory() const;
+  uint64_t blocks_on_disk() const;
   // They are on disk now.
   void MovedToDisk(const std::vector<uint64_t>& ids);
   // Drops what is in memory only, because the process ends.

@@ -47,8 +47,9 @@ constexpr char kSettings[] =
     "PRAGMA wal_autocheckpoint = 4096;"
     "PRAGMA journal_size_limit = 16777216;";
 
-// So many blocks are deleted at a time: the rest waits for the next time.
-constexpr size_t kMaxDeleted = 10'000;
+// So many blocks are deleted at a time, which takes a fraction of a second; the rest waits for the
+// next time.
+constexpr size_t kMaxDeleted = 5'000;
 
 // Unused pages (of 4 KiB) that stay in the file for what comes next, besides an eighth of all.
 constexpr int64_t kKeptPages = 1024;
@@ -97,8 +98,7 @@ BlockStore::BlockStore(std::string directory, const Logger* logger)
 
 BlockStore::~BlockStore() {
   MutexLock lock(&mutex_);
-  statements_ = Statements();
-  database_ = SqliteDatabase();
+  Close();
   // Only now may others have the file.
   if (lock_fd_ >= 0) close(lock_fd_);
 }
@@ -156,9 +156,7 @@ bool BlockStore::Open(Contents* contents) {
   // until there is another.
   if (repair_ == Repair::kSetAside || IsWhereItWas()) {
     const bool set_aside = repair_ == Repair::kSetAside && IsWhereItWas();
-    statements_ = Statements();
-    database_ = SqliteDatabase();
-    file_id_ = FileId();
+    Close();
     if (set_aside && !SetAside()) return false;
   }
   const std::filesystem::file_status status = std::filesystem::status(path_, ignored);
@@ -269,6 +267,26 @@ bool BlockStore::Load(SqliteDatabase* database, Contents* contents) {
     contents->stamps[std::string(stamps.Text(0))] = stamps.Int(1);
   }
   return code == SQLITE_DONE || FailWith(code, *database);
+}
+
+void BlockStore::Close() {
+  statements_ = Statements();
+  database_ = SqliteDatabase();
+  file_id_ = FileId();
+}
+
+void BlockStore::Discard() {
+  MutexLock lock(&mutex_);
+  repair_ = Repair::kReopen;
+  if (!IsWhereItWas()) return;
+  database_.Abandon();
+  Close();
+  for (const char* suffix : {"", "-wal"}) {
+    std::error_code ignored;
+    std::filesystem::remove(path_ + suffix, ignored);
+  }
+  MutexLock forgotten_lock(&forgotten_mutex_);
+  forgotten_.clear();
 }
 
 bool BlockStore::SetAside() {

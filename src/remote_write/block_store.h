@@ -71,8 +71,12 @@ class BlockStore {
   bool Write(std::span<const Row> rows,
              std::span<const std::pair<std::string_view, int64_t>> stamps);
 
-  // The blocks need not be kept any more. They are deleted with the next Write() or
-  // DeleteForgotten(). Never waits for the disk.
+  // Removes the file, of which nothing is needed any more; Open() makes a new one. A full disk may
+  // have no room even for writing down that something is deleted.
+  void Discard();
+
+  // The block need not be kept any more. It is deleted with the next Write() or Maintain().
+  // Never waits for the disk.
   void Forget(uint64_t id);
   // Deletes what was forgotten, returns unused space to the file system in pieces, and deletes
   // stamps before `oldest_stamp_ms`. To be called every second or so.
@@ -113,6 +117,7 @@ class BlockStore {
   bool OpenOnce(Contents* contents) REQUIRES_LOCK(mutex_);
   bool PrepareFile(SqliteDatabase* database) REQUIRES_LOCK(mutex_);
   bool Load(SqliteDatabase* database, Contents* contents) REQUIRES_LOCK(mutex_);
+  void Close() REQUIRES_LOCK(mutex_);
   bool SetAside() REQUIRES_LOCK(mutex_);
   bool Begin(const char* synchronous) REQUIRES_LOCK(mutex_);
   bool WriteRows(std::span<const Row> rows) REQUIRES_LOCK(mutex_);

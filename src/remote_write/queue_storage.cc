@@ -186,10 +186,14 @@ void QueueStorage::DropMemory() {
 
 bool QueueStorage::PrepareDisk() {
   if (store_ == nullptr) return false;
-  const BlockStore::Repair repair = store_->repair();
-  if (repair == BlockStore::Repair::kNone && !failing_) return true;
+  if (!failing_ && store_->repair() == BlockStore::Repair::kNone) return true;
   const int64_t now_nanos = clock_->MonotonicNanos();
   if (now_nanos < retry_nanos_) return false;
+  const bool empty = std::all_of(queues_.begin(), queues_.end(), [](const auto& queue) {
+    return queue.second.queue->blocks_on_disk() == 0;
+  });
+  if (empty && store_->repair() == BlockStore::Repair::kRetry) store_->Discard();
+  const BlockStore::Repair repair = store_->repair();
   const bool open =
       repair == BlockStore::Repair::kReopen || repair == BlockStore::Repair::kSetAside;
   if (open && !OpenFile()) return NoteFailure();
