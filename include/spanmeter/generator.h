@@ -78,6 +78,12 @@ class GeneratorSession final : public SpanVisitor {
   bool too_large_ = false;
 };
 
+// Of a tenant's options, those that say when it is pushed.
+struct CollectionOptions {
+  int64_t interval_nanos = 0;
+  bool disabled = false;
+};
+
 // Thread-safe. Must outlive its sessions.
 class Generator {
  public:
@@ -91,6 +97,7 @@ class Generator {
   const std::string& tenant() const { return tenant_; }
   // What is in force, the tenant's label among the external labels.
   GeneratorOptions options() const;
+  CollectionOptions collection_options() const;
   std::shared_ptr<Registry> registry() const;
 
   // Lends a session for one request, to be given back. Sessions are kept for reuse.

@@ -18,9 +18,9 @@ constexpr int64_t kFlushNanos = 10 * kNanosPerSecond;
 std::vector<CollectedTenant> TenantsToCollect(const Tenants& tenants) {
   std::vector<CollectedTenant> collected;
   for (const auto& generator : tenants.All()) {
-    const GeneratorOptions options = generator->options();
-    collected.push_back({generator->tenant(), generator->registry(), options.collection_interval,
-                         options.disable_collection});
+    const CollectionOptions options = generator->collection_options();
+    collected.push_back(
+        {generator->tenant(), generator->registry(), options.interval_nanos, options.disabled});
   }
   return collected;
 }

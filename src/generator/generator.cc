@@ -49,6 +49,11 @@ std::shared_ptr<GeneratorState> Generator::state() const {
 
 GeneratorOptions Generator::options() const { return state()->options; }
 
+CollectionOptions Generator::collection_options() const {
+  const std::shared_ptr<GeneratorState> current = state();
+  return {current->options.collection_interval, current->options.disable_collection};
+}
+
 std::shared_ptr<Registry> Generator::registry() const {
   const std::shared_ptr<GeneratorState> current = state();
   return {current, &current->registry};

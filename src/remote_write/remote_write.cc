@@ -155,6 +155,7 @@ class RemoteWrite::Impl {
   // Collects every tenant that is due; with `last`, everybody. Returns how long nobody is due.
   int64_t CollectAllLocked(bool last) REQUIRES_LOCK(mutex_) {
     int64_t pause_ms = kMaxPauseMs;
+    if (endpoints_.empty() && tenant_states_.empty()) return pause_ms;
     std::set<std::string> there;
     for (const CollectedTenant& tenant : tenants_()) {
       if (endpoints_.empty() || tenant.disabled) {
