@@ -48,15 +48,27 @@ std::string Describe(const HttpResponse& response) {
   return text;
 }
 
-// A count in a header; nothing when it is missing or no number.
-std::optional<uint64_t> Written(const HttpResponse& response, const std::string& kind) {
+// What a header says about how many of a kind were written, as text.
+std::string WrittenText(const HttpResponse& response, const std::string& kind) {
   const auto header = response.headers.find(kWrittenPrefix + kind + "-written");
-  if (header == response.headers.end()) return std::nullopt;
+  return header == response.headers.end() ? "0" : header->second;
+}
+
+// The same as a number; nothing when it is none.
+std::optional<uint64_t> Written(const HttpResponse& response, const std::string& kind) {
+  const std::string text = WrittenText(response, kind);
   uint64_t count = 0;
-  const char* const end = header->second.data() + header->second.size();
-  const std::from_chars_result result = std::from_chars(header->second.data(), end, count);
+  const char* const end = text.data() + text.size();
+  const std::from_chars_result result = std::from_chars(text.data(), end, count);
   if (result.ec != std::errc() || result.ptr != end) return std::nullopt;
   return count;
+}
+
+// Whether the receiver says at all what it has written: only those that know 2.0 do.
+bool SaysWritten(const HttpResponse& response) {
+  return std::any_of(response.headers.begin(), response.headers.end(), [](const auto& header) {
+    return header.first.starts_with(kWrittenPrefix) && header.first.ends_with("-written");
+  });
 }
 
 uint64_t Missing(uint64_t sent, uint64_t written) { return sent > written ? sent - written : 0; }
@@ -78,14 +90,14 @@ SendLoop::SendLoop(const RemoteWriteOptions& options, Parts parts)
 
 void SendLoop::Step() {
   const int64_t now = parts_.clock->MonotonicNanos();
-  int64_t next_nanos = now + kMaxWaitNanos;
+  int64_t next_nanos = std::min(now + kMaxWaitNanos, deadline_nanos_);
   if (now >= pause_until_nanos_) {
     StartMetadata();
     BlockQueue::TakeOptions take;
     take.max_points = options_.queue_config.max_samples_per_send;
     take.max_wait_nanos = hurried_ ? 0 : options_.queue_config.batch_send_deadline;
     take.by_tenant = parts_.by_tenant;
-    while (flights_.size() < shards_) {
+    while (sample_flights() < shards_) {
       int64_t ask_again_nanos = next_nanos;
       BlockQueue::Lease lease = parts_.queue->Take(take, &ask_again_nanos);
       if (lease.empty()) {
@@ -95,7 +107,7 @@ void SendLoop::Step() {
       StartSamples(std::move(lease), protocol(), false);
     }
     // Nothing to do: the next burst begins carefully.
-    if (flights_.empty()) shards_ = 1;
+    if (sample_flights() == 0) shards_ = 1;
   } else {
     next_nanos = std::min(next_nanos, pause_until_nanos_);
   }
@@ -106,9 +118,9 @@ void SendLoop::Step() {
 }
 
 bool SendLoop::Done() const {
-  if (!flights_.empty()) return false;
+  if (sample_flights() != 0) return false;
   const QueueStats stats = parts_.queue->stats();
-  return stats.blocks == 0 || (failed_since_hurried_ && stats.memory_bytes == 0);
+  return stats.blocks == 0 || (failing_at_end_ && stats.memory_bytes == 0);
 }
 
 void SendLoop::Cancel() {
@@ -117,6 +129,7 @@ void SendLoop::Cancel() {
     if (!flight.lease.empty()) parts_.queue->Return(flight.lease, 0);
   }
   flights_.clear();
+  metadata_under_way_ = false;
 }
 
 void SendLoop::StartSamples(BlockQueue::Lease lease, Protocol protocol, bool tries_1) {
@@ -146,7 +159,7 @@ void SendLoop::StartSamples(BlockQueue::Lease lease, Protocol protocol, bool tri
 
 void SendLoop::MakeMetadata() {
   const int64_t now = parts_.clock->MonotonicNanos();
-  if (!options_.metadata_config.send || hurried_ || now < next_metadata_nanos_) return;
+  if (!options_.metadata_config.send || now < next_metadata_nanos_) return;
   next_metadata_nanos_ = now + options_.metadata_config.send_interval;
   if (protocol() != Protocol::k1 || !metadata_.empty()) return;
   const std::vector<MetricInfo> metrics = parts_.metadata();
@@ -158,8 +171,9 @@ void SendLoop::MakeMetadata() {
 }
 
 void SendLoop::StartMetadata() {
+  if (hurried_ || metadata_under_way_) return;
   MakeMetadata();
-  if (metadata_under_way_ || metadata_.empty()) return;
+  if (metadata_.empty() || parts_.clock->MonotonicNanos() < metadata_not_before_nanos_) return;
   metadata_under_way_ = true;
   HttpRequest request;
   request.id = next_id_++;
@@ -188,6 +202,8 @@ void SendLoop::Handle(const HttpResponse& response) {
   if (IsSuccess(response.status)) return HandleSuccess(std::move(flight), response);
   if (IsRetryable(response.status)) return HandleFailure(flight, response);
   failures_in_row_ = 0;  // somebody is there
+  failing_at_end_ = false;
+  if (flight.protocol == Protocol::k2 && SaysWritten(response)) knows_2_ = true;
   if (flight.protocol == Protocol::k2 && is_auto_) {
     if (response.status == kUnsupportedMediaType) {
       FallBack(response);
@@ -204,9 +220,14 @@ void SendLoop::Handle(const HttpResponse& response) {
 void SendLoop::HandleMetadata(const Flight& flight, const HttpResponse& response) {
   metadata_under_way_ = false;
   if (IsRetryable(response.status)) {
+    // Samples need not wait for that: when the receiver is in trouble, they will notice.
     parts_.metrics->CountMetadataRetried(flight.metadata);
-    return Pause(response);
+    metadata_not_before_nanos_ =
+        parts_.clock->MonotonicNanos() +
+        std::max(BackoffNanos(++metadata_failures_), WantedPauseNanos(response));
+    return NoteError(Describe(response));
   }
+  metadata_failures_ = 0;
   metadata_.pop_front();
   if (IsSuccess(response.status)) {
     parts_.metrics->CountMetadata(flight.metadata, flight.body_bytes);
@@ -218,6 +239,7 @@ void SendLoop::HandleMetadata(const Flight& flight, const HttpResponse& response
 
 void SendLoop::HandleSuccess(Flight flight, const HttpResponse& response) {
   failures_in_row_ = 0;
+  failing_at_end_ = false;
   if (flight.protocol == Protocol::k2 && !CheckWritten(flight, response)) {
     // The receiver has taken the request for one of version 1.0, in which it is empty.
     FallBack(response);
@@ -236,12 +258,8 @@ void SendLoop::HandleSuccess(Flight flight, const HttpResponse& response) {
 // Compares what the receiver has written with what it was sent. False when it did not say, which
 // in auto mode means that it knows 1.0 only.
 bool SendLoop::CheckWritten(const Flight& flight, const HttpResponse& response) {
-  const bool says =
-      std::any_of(response.headers.begin(), response.headers.end(), [](const auto& header) {
-        return header.first.starts_with(kWrittenPrefix) && header.first.ends_with("-written");
-      });
   uint64_t suppressed = 0;
-  if (!says) {
+  if (!SaysWritten(response)) {
     if (is_auto_) return false;
     if (written_throttle_.Allow(&suppressed)) {
       parts_.logger->Warn(
@@ -252,56 +270,69 @@ bool SendLoop::CheckWritten(const Flight& flight, const HttpResponse& response) 
     return true;
   }
   knows_2_ = true;
-  SampleCounts written;
-  written.samples = Written(response, "samples").value_or(0);
-  written.histograms = Written(response, "histograms").value_or(0);
-  written.exemplars = Written(response, "exemplars").value_or(0);
+  parts_.metrics->CountFailed(CountWritten(flight, response));
+  return true;
+}
+
+// Counts what the receiver says that it has written, and returns what is missing. Of a kind whose
+// number is no number nothing is known, and nothing counted.
+SampleCounts SendLoop::CountWritten(const Flight& flight, const HttpResponse& response) {
+  const auto samples = Written(response, "samples");
+  const auto histograms = Written(response, "histograms");
+  const auto exemplars = Written(response, "exemplars");
+  const SampleCounts& sent = flight.counts;
+  const SampleCounts written = {samples.value_or(0), histograms.value_or(0), exemplars.value_or(0)};
   parts_.metrics->CountWritten(written);
-  if (written == flight.counts) return true;
-  SampleCounts missing;
-  missing.samples = Missing(flight.counts.samples, written.samples);
-  missing.histograms = Missing(flight.counts.histograms, written.histograms);
-  missing.exemplars = Missing(flight.counts.exemplars, written.exemplars);
-  parts_.metrics->CountFailed(missing);
-  if (written_throttle_.Allow(&suppressed)) {
+  uint64_t suppressed = 0;
+  const bool differs = !samples || !histograms || !exemplars || !(written == sent);
+  if (differs && IsSuccess(response.status) && written_throttle_.Allow(&suppressed)) {
     parts_.logger->Warn("a receiver of remote write has not written what it was sent",
                         {{"remote_name", options_.name},
-                         {"samples_sent", flight.counts.samples},
-                         {"samples_written", written.samples},
-                         {"histograms_sent", flight.counts.histograms},
-                         {"histograms_written", written.histograms},
-                         {"exemplars_sent", flight.counts.exemplars},
-                         {"exemplars_written", written.exemplars},
+                         {"samples_sent", sent.samples},
+                         {"samples_written", WrittenText(response, "samples")},
+                         {"histograms_sent", sent.histograms},
+                         {"histograms_written", WrittenText(response, "histograms")},
+                         {"exemplars_sent", sent.exemplars},
+                         {"exemplars_written", WrittenText(response, "exemplars")},
                          {"more", suppressed}});
   }
-  return true;
+  return {Missing(sent.samples, samples.value_or(sent.samples)),
+          Missing(sent.histograms, histograms.value_or(sent.histograms)),
+          Missing(sent.exemplars, exemplars.value_or(sent.exemplars))};
 }
 
 void SendLoop::FallBack(const HttpResponse& response) {
   if (protocol() == Protocol::k1) return;
   protocol_ = Protocol::k1;
+  next_metadata_nanos_ = parts_.clock->MonotonicNanos() + kFirstMetadataNanos;
   parts_.logger->Info("a receiver knows remote write 1.0 only, which it gets from now on",
                       {{"remote_name", options_.name}, {"status", response.status}});
 }
 
 void SendLoop::HandleFailure(const Flight& flight, const HttpResponse& response) {
   parts_.metrics->CountRetried(flight.counts);
-  failed_since_hurried_ = hurried_;
+  failing_at_end_ = hurried_;
   Pause(response);
   if (failures_.size() >= kMaxFailures) failures_.clear();
   const uint32_t failures = ++failures_[flight.lease.ids.front()];
   parts_.queue->Return(flight.lease, parts_.clock->MonotonicNanos() + BackoffNanos(failures));
 }
 
-void SendLoop::Pause(const HttpResponse& response) {
-  const int64_t now = parts_.clock->MonotonicNanos();
-  int64_t pause = BackoffNanos(++failures_in_row_);
+int64_t SendLoop::WantedPauseNanos(const HttpResponse& response) const {
   const auto retry_after = response.headers.find("retry-after");
-  if (retry_after != response.headers.end()) {
-    pause = std::max(pause, RetryAfterNanos(retry_after->second, parts_.clock->WallNanos()));
+  if (retry_after == response.headers.end()) return 0;
+  return RetryAfterNanos(retry_after->second, parts_.clock->WallNanos());
+}
+
+void SendLoop::Pause(const HttpResponse& response) {
+  int64_t pause = WantedPauseNanos(response);
+  // Requests that were under way together fail together: that is one failure.
+  if (response.id >= first_id_after_failure_) {
+    first_id_after_failure_ = next_id_;
+    shards_ = std::max<uint64_t>(shards_ / 2, 1);
+    pause = std::max(pause, BackoffNanos(++failures_in_row_));
   }
-  pause_until_nanos_ = std::max(pause_until_nanos_, now + pause);
-  shards_ = std::max<uint64_t>(shards_ / 2, 1);
+  pause_until_nanos_ = std::max(pause_until_nanos_, parts_.clock->MonotonicNanos() + pause);
   const std::string error = Describe(response);
   NoteError(error);
   uint64_t suppressed = 0;
@@ -323,8 +354,13 @@ int64_t SendLoop::BackoffNanos(uint32_t failures) {
 }
 
 void SendLoop::HandleRefusal(const Flight& flight, const HttpResponse& response) {
-  parts_.metrics->CountFailed(flight.counts);
-  parts_.metrics->CountDropped(DropReason::kRejected, flight.counts);
+  // Of a request with something wrong in it a receiver may have written the rest.
+  SampleCounts refused = flight.counts;
+  if (flight.protocol == Protocol::k2 && SaysWritten(response)) {
+    refused = CountWritten(flight, response);
+  }
+  parts_.metrics->CountFailed(refused);
+  parts_.metrics->CountDropped(DropReason::kRejected, refused);
   failures_.erase(flight.lease.ids.front());
   parts_.queue->Settle(flight.lease);
   const std::string error = Describe(response);
@@ -334,7 +370,7 @@ void SendLoop::HandleRefusal(const Flight& flight, const HttpResponse& response)
   parts_.logger->Error("a receiver of remote write refuses samples, which are dropped",
                        {{"remote_name", options_.name},
                         {"error", error},
-                        {"samples", flight.counts.points()},
+                        {"samples", refused.points()},
                         {"more", suppressed}});
 }
 

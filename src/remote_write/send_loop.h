@@ -47,8 +47,12 @@ class SendLoop {
 
   // Starts what may be started, waits for answers for at most a second, and acts on them.
   void Step();
-  // From now on nothing waits for more to go with it.
-  void Hurry() { hurried_ = true; }
+  // From now on nothing waits for more to go with it, and no Step() lasts beyond `deadline_nanos`
+  // (monotonic clock).
+  void Hurry(int64_t deadline_nanos) {
+    hurried_ = true;
+    deadline_nanos_ = deadline_nanos;
+  }
   // Whether it is time to end after Hurry(): nothing is left, or sending fails and what is left is
   // safe on disk.
   bool Done() const;
@@ -92,11 +96,16 @@ class SendLoop {
   void HandleSuccess(Flight flight, const HttpResponse& response);
   void HandleFailure(const Flight& flight, const HttpResponse& response);
   void HandleRefusal(const Flight& flight, const HttpResponse& response);
+  // Those of them that may be under way at a time: all but metadata.
+  size_t sample_flights() const { return flights_.size() - (metadata_under_way_ ? 1 : 0); }
   bool CheckWritten(const Flight& flight, const HttpResponse& response);
+  SampleCounts CountWritten(const Flight& flight, const HttpResponse& response);
   void FallBack(const HttpResponse& response);
   bool IsRetryable(int status) const;
   // Leaves the receiver alone for a while.
   void Pause(const HttpResponse& response);
+  // How long the receiver wants to be left alone; 0 when it does not say.
+  int64_t WantedPauseNanos(const HttpResponse& response) const;
   int64_t BackoffNanos(uint32_t failures);
   void NoteError(const std::string& error);
 
@@ -107,17 +116,24 @@ class SendLoop {
   // Whether the receiver has ever taken protocol 2.0.
   bool knows_2_ = false;
   bool hurried_ = false;
-  bool failed_since_hurried_ = false;
+  int64_t deadline_nanos_ = kNeverNanos;
+  // Whether the last answer since Hurry() was a failure.
+  bool failing_at_end_ = false;
 
   std::map<uint64_t, Flight> flights_;  // by the request's id
   uint64_t next_id_ = 1;
   std::atomic<uint64_t> shards_{1};
   uint32_t failures_in_row_ = 0;
   int64_t pause_until_nanos_ = 0;
+  // The first request that was started after the last failure in the row. What fails of those
+  // before it is the same failure again.
+  uint64_t first_id_after_failure_ = 0;
   // Of leases, by their first block.
   std::map<uint64_t, uint32_t> failures_;
   std::deque<MetadataRequest> metadata_;
   bool metadata_under_way_ = false;
+  uint32_t metadata_failures_ = 0;
+  int64_t metadata_not_before_nanos_ = 0;
   int64_t next_metadata_nanos_ = 0;
   std::minstd_rand random_;
 

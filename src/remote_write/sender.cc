@@ -25,7 +25,7 @@ void Sender::Run() {
   for (;;) {
     const int64_t deadline_nanos = deadline_nanos_;
     if (deadline_nanos != kNoDeadline) {
-      loop_.Hurry();
+      loop_.Hurry(deadline_nanos);
       if (loop_.Done() || clock_->MonotonicNanos() >= deadline_nanos) break;
     }
     loop_.Step();
