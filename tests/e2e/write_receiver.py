@@ -6,8 +6,11 @@
 """
 
 import http.server
+import socket
+import ssl
 import struct
 import threading
+import time
 
 import snappy
 
@@ -55,6 +58,7 @@ class Request:
     """One POST, decoded."""
 
     def __init__(self, path, headers, body):
+        self.arrived = time.time()
         self.path = path
         self.headers = headers
         self.v2 = "io.prometheus.write.v2.Request" in headers.get("Content-Type", "")
@@ -132,8 +136,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):  # pylint: disable=invalid-name
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         receiver = self.server.receiver
+        if receiver.intercept is not None and receiver.intercept(self):
+            self.hang_up()
+            return
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         try:
             request = Request(self.path, dict(self.headers.items()), body)
         except Exception as error:  # pylint: disable=broad-except
@@ -149,8 +156,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         status, headers, reply = result
         if 200 <= status < 300:
-            with receiver.lock:
-                receiver.accepted.append(request)
+            receiver.store(request)
         self._answer(status, headers, reply)
 
     def _answer(self, status, headers, reply):
@@ -161,43 +167,121 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(reply)
 
+    def hang_up(self):
+        """The connection ends with this request."""
+        self.close_connection = True
+
+    def wait_for_end(self):
+        """Waits until the other side closes the connection."""
+        self.connection.settimeout(harness.DEADLINE_SECONDS)
+        self.rfile.read(1)
+        self.hang_up()
+
     def log_message(self, *_):  # pylint: disable=arguments-differ
         pass
 
 
 class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
+    # Most tests have one that is asked to wait while others come.
+    request_queue_size = 128
+
+    def get_request(self):
+        connection, address = super().get_request()
+        receiver = self.receiver
+        with receiver.lock:
+            if receiver.tls is not None:
+                # The handshake is made by the first read, in the handler's thread.
+                connection = receiver.tls.wrap_socket(connection, server_side=True,
+                                                      do_handshake_on_connect=False)
+            receiver.connections.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request):
+        with self.receiver.lock:
+            self.receiver.connections.discard(request)
+        super().shutdown_request(request)
+
     # Clients that go away in the middle are what some tests are about.
     def handle_error(self, request, client_address):
         pass
 
 
 class Receiver:
-    """Listens on a port of its own. `respond(request)` decides what is answered."""
+    """Listens on a port of its own. `respond(request)` decides what is answered.
 
-    def __init__(self, respond=accept, port=0):
+    It returns (status, headers, body), or a function that gets the handler and answers by itself;
+    that calls store() if the request is to count as stored. `intercept(handler)`, if any, is called
+    before a request's body is read, and may do away with it by returning True.
+    """
+
+    def __init__(self, respond=accept, port=0, listening=True, certificate=None):
         self.lock = threading.Lock()
         self.respond = respond
+        self.intercept = None
         self.seen = []      # every request that could be read
         self.accepted = []  # of these, those that were answered with success
         self.errors = []
-        self._server = _Server(("127.0.0.1", port), _Handler)
-        self._server.receiver = self
+        self.connections = set()
+        self.tls = None
+        if certificate is not None:
+            self.use_certificate(*certificate)
+        self._server = self._thread = None
+        self._bind(port)
         self.port = self._server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}/api/v1/write"
-        self._thread = threading.Thread(target=self._server.serve_forever,
-                                        kwargs={"poll_interval": 0.05}, daemon=True)
+        scheme = "http" if certificate is None else "https"
+        self.url = f"{scheme}://127.0.0.1:{self.port}/api/v1/write"
+        self._listening = listening
 
     def __enter__(self):
-        self._thread.start()
+        if self._listening:
+            self.up()
         return self
 
     def __exit__(self, *_):
         self.close()
 
+    def _bind(self, port):
+        """Takes the port, so that nobody else gets it, but does not listen yet."""
+        self._server = _Server(("127.0.0.1", port), _Handler, bind_and_activate=False)
+        self._server.receiver = self
+        self._server.server_bind()
+
+    def up(self):
+        """Begins to listen."""
+        self._server.server_activate()
+        self._thread = threading.Thread(target=self._server.serve_forever,
+                                        kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
+
+    def down(self):
+        """Ends all connections and refuses new ones, until up()."""
+        self.close()
+        with self.lock:
+            connections = list(self.connections)
+        for connection in connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # it has ended by itself
+        self._bind(self.port)
+
     def close(self):
-        self._server.shutdown()
+        if self._thread is not None:
+            self._server.shutdown()
+            self._thread = None
         self._server.server_close()
+
+    def use_certificate(self, cert, key):
+        """Shows this certificate to those who connect from now on."""
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(cert, key)
+        with self.lock:
+            self.tls = tls
+
+    def store(self, request):
+        with self.lock:
+            self.accepted.append(request)
 
     def note_error(self, error):
         with self.lock:
