@@ -305,8 +305,8 @@ class FaultsTest(unittest.TestCase):
     def test_wrong_numbers_of_written_samples(self):
         self.check("wrong_counts")
         script = self.peers["wrong_counts"].script
-        self.assertEqual(self.counters.get("samples_failed_total", "wrong_counts"),
-                         2 + script.answered[3].samples)
+        # A count that is no number says nothing.
+        self.assertEqual(self.counters.get("samples_failed_total", "wrong_counts"), 2)
         sent = self.counters.get("samples_total", "wrong_counts")
         self.assertEqual(self.counters.get("samples_written_total", "wrong_counts"),
                          sent - 2 + 5 - script.answered[3].samples)
