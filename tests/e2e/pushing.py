@@ -24,11 +24,12 @@ def remote(receiver, name, **options):
     return {"name": name, "url": receiver.url, "queue_config": queue, **options}
 
 
-def spans(server, names, count=1):
+def spans(server, names, count=1, metadata=()):
     """Sends `count` spans of each name, which must be acknowledged."""
     now = time.time_ns()
     encoded = [otlp_wire.encode_span(name, now, 0.25) for name in names for _ in range(count)]
-    code, message, _ = server.export(otlp_wire.encode_request({"service.name": "shop"}, encoded))
+    request = otlp_wire.encode_request({"service.name": "shop"}, encoded)
+    code, message, _ = server.export(request, metadata)
     if code.name != "OK":
         raise AssertionError(f"spans are refused: {code} {message}")
 
