@@ -85,8 +85,9 @@ class RemoteWrite::Impl {
       if (kept[i] == nullptr) kept[i] = MakeEndpointLocked(receivers[i]);
     }
     endpoints_ = std::move(kept);
-    if (storage_ != nullptr) storage_->LogUnclaimed();
+    // This gives up the last hold of queues that are not used any more.
     PublishLocked();
+    if (storage_ != nullptr) storage_->LogUnclaimed();
   }
 
   void Stop(int64_t deadline_nanos) {

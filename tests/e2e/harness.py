@@ -199,11 +199,15 @@ class Spanmeter:
         """Waits for the end of the process and returns its exit status."""
         return self.process.wait(timeout=DEADLINE_SECONDS)
 
-    def close(self):
-        """Ends the process, however it is, and removes its directory."""
+    def disconnect(self):
+        """Forgets the connection for spans: the next process may listen elsewhere."""
         if self._channel is not None:
             self._channel.close()
             self._channel = None
+
+    def close(self):
+        """Ends the process, however it is, and removes its directory."""
+        self.disconnect()
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
