@@ -103,9 +103,9 @@ TEST_F(RegistryEndedTest, TheOverflowSeriesEndsToo) {
   Count("y");
   clock_.Advance(kStaleNanos);
   registry_->Expire();
-  EXPECT_THAT(Ended(), UnorderedElementsAre(Pair("calls_total{a=\"x\"}", NowMs() - 60'000),
-                                            Pair("calls_total{metric_overflow=\"true\"}",
-                                                 NowMs() - 60'000)));
+  EXPECT_THAT(Ended(), UnorderedElementsAre(
+                           Pair("calls_total{a=\"x\"}", NowMs() - 60'000),
+                           Pair("calls_total{metric_overflow=\"true\"}", NowMs() - 60'000)));
 }
 
 TEST_F(RegistryEndedTest, SeriesOfFamiliesThatAReloadEndsAreShownByItsRegistry) {
