@@ -13,9 +13,7 @@
 namespace spanmeter {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::Not;
 
 const std::map<std::string, std::string> kWritten = WrittenHeaders("1");
 

@@ -72,7 +72,7 @@ class CollectingSink final : public SampleSink {
   }
 
   bool Ended(std::string_view labels, int64_t born_ms) override {
-    ended_.push_back({current_name_ + "{" + std::string(labels) + "}", born_ms});
+    ended_.emplace_back(current_name_ + "{" + std::string(labels) + "}", born_ms);
     return true;
   }
 
