@@ -107,6 +107,7 @@ struct Transfer {
   bool is_token = false;
   bool token_in_body = false;  // the second way to ask for a token
   bool had_new_token = false;  // a request that was refused with an old one
+  std::string token;           // the one that it was sent with
   int redirects = 0;
   int64_t begin_nanos = 0;
   // Of the answer so far.
@@ -156,7 +157,11 @@ class CurlClient final : public HttpClient {
  public:
   CurlClient(const RemoteWriteOptions& options, std::string user_agent, const Clock* clock,
              const Logger* logger)
-      : options_(options), user_agent_(std::move(user_agent)), clock_(clock), logger_(logger) {
+      : options_(options),
+        origin_(OriginOf(options.url)),
+        user_agent_(std::move(user_agent)),
+        clock_(clock),
+        logger_(logger) {
     curl_global_init(CURL_GLOBAL_DEFAULT);
     multi_ = curl_multi_init();
     for (const auto& [name, value] : options_.headers) AddText(value, &headers_[name]);
@@ -202,6 +207,7 @@ class CurlClient final : public HttpClient {
       Release(transfer.get());
     }
     transfers_.clear();
+    for (const auto& waiting : waiting_for_token_) Release(waiting.get());
     waiting_for_token_.clear();
     token_under_way_ = false;
     responses_.clear();
@@ -221,7 +227,7 @@ class CurlClient final : public HttpClient {
   void StartWithCredentials(std::unique_ptr<Transfer> transfer) {
     if (options_.oauth2 && !token_.IsValid(clock_->MonotonicNanos())) {
       waiting_for_token_.push_back(std::move(transfer));
-      if (!token_under_way_) StartToken(false);
+      if (!token_under_way_) StartToken(token_in_body_);
       return;
     }
     Launch(std::move(transfer));
@@ -256,7 +262,10 @@ class CurlClient final : public HttpClient {
     CURL* const easy = transfer->easy;
     curl_easy_reset(easy);
     transfer->StartAnswer();
-    const int64_t timeout_ms = std::max<int64_t>(options_.remote_timeout / kNanosPerMilli, 1);
+    // For the request as a whole: redirects, and waiting for a token, take their part.
+    const int64_t passed_nanos = clock_->MonotonicNanos() - transfer->begin_nanos;
+    const int64_t timeout_ms =
+        std::max<int64_t>((options_.remote_timeout - passed_nanos) / kNanosPerMilli, 1);
     const int64_t connect_ms =
         std::min(timeout_ms, static_cast<int64_t>(kMaxConnectNanos / kNanosPerMilli));
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -267,8 +276,9 @@ class CurlClient final : public HttpClient {
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout_ms));
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(connect_ms));
     curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, kMaxConnectionSeconds);
-    // Without one configured, what the environment says about proxies does not count.
+    // What the environment says about proxies does not count.
     curl_easy_setopt(easy, CURLOPT_PROXY, options_.proxy_url.c_str());
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
     curl_easy_setopt(easy, CURLOPT_USERAGENT, user_agent_.c_str());
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, WriteBody);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
@@ -281,7 +291,7 @@ class CurlClient final : public HttpClient {
     transfer->headers.reset();
     AppendTo(&transfer->headers, "Expect:");  // no round trip more
     PrepareTls(transfer);
-    const std::string error = transfer->is_token ? PrepareToken(transfer) : PrepareWrite(transfer);
+    std::string error = transfer->is_token ? PrepareToken(transfer) : PrepareWrite(transfer);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers.get());
     return error;
   }
@@ -306,7 +316,7 @@ class CurlClient final : public HttpClient {
     curl_easy_setopt(easy, CURLOPT_URL, transfer->url.c_str());
     // The name goes into the URL, from which libcurl takes it for the handshake and the check; the
     // connection goes to the real host, and so does the header.
-    if (tls.server_name.empty() || transfer->is_token || transfer->redirects != 0) return;
+    if (tls.server_name.empty() || !IsForReceiver(*transfer)) return;
     if (PartOf(transfer->url, CURLUPART_SCHEME) != "https") return;
     const std::string host = PartOf(transfer->url, CURLUPART_HOST);
     const std::string port = PartOf(transfer->url, CURLUPART_PORT);
@@ -335,7 +345,7 @@ class CurlClient final : public HttpClient {
       AppendTo(&transfer->headers, name + ": " + value);
     }
     // Only the receiver that is configured gets what is configured for it.
-    if (OriginOf(transfer->url) != OriginOf(options_.url)) return "";
+    if (!IsForReceiver(*transfer)) return "";
     std::string error;
     for (auto& [name, text] : headers_) {
       const std::optional<std::string> value = text->Get(&error);
@@ -344,7 +354,8 @@ class CurlClient final : public HttpClient {
       AppendTo(&transfer->headers, value->empty() ? name + ";" : name + ": " + *value);
     }
     if (options_.oauth2) {
-      AppendTo(&transfer->headers, "Authorization: Bearer " + token_.token());
+      transfer->token = token_.token();
+      AppendTo(&transfer->headers, "Authorization: Bearer " + transfer->token);
       return "";
     }
     if (!secret_) return "";
@@ -357,6 +368,11 @@ class CurlClient final : public HttpClient {
                "Authorization: " + options_.authorization->type + " " + *secret);
     }
     return "";
+  }
+
+  // Whether the transfer goes to the receiver itself, and not to where it leads or for a token.
+  bool IsForReceiver(const Transfer& transfer) const {
+    return !transfer.is_token && OriginOf(transfer.url) == origin_;
   }
 
   static void SetBasicAuth(const std::string& user, const std::string& password,
@@ -394,7 +410,8 @@ class CurlClient final : public HttpClient {
     transfer->response.status = static_cast<int>(status);
     if (transfer->is_token) return FinishToken(std::move(transfer));
     if (status == kUnauthorized && options_.oauth2 && !transfer->had_new_token) {
-      token_.Forget();
+      // Another request may have got a new one in the meantime.
+      if (transfer->token == token_.token()) token_.Forget();
       transfer->had_new_token = true;
       transfer->url = options_.url;
       transfer->redirects = 0;
@@ -415,7 +432,7 @@ class CurlClient final : public HttpClient {
     std::string target = url;
     // With tls_config.server_name, that is the host which libcurl knows.
     const std::string& name = options_.tls_config.server_name;
-    if (!name.empty() && transfer->redirects == 0 && PartOf(target, CURLUPART_HOST) == name) {
+    if (!name.empty() && IsForReceiver(*transfer) && PartOf(target, CURLUPART_HOST) == name) {
       target = WithHost(target, PartOf(transfer->url, CURLUPART_HOST));
     }
     transfer->url = std::move(target);
@@ -429,6 +446,8 @@ class CurlClient final : public HttpClient {
     const bool was_in_body = transfer->token_in_body;
     Release(transfer.get());
     if ((status == 400 || status == kUnauthorized) && !was_in_body) return StartToken(true);
+    // What works is asked for first the next time.
+    token_in_body_ = was_in_body && status == 200;
     if (status != 200) {
       return FailToken("the server answers with HTTP " + std::to_string(status));
     }
@@ -481,6 +500,7 @@ class CurlClient final : public HttpClient {
   }
 
   const RemoteWriteOptions options_;
+  const std::string origin_;  // of options_.url
   const std::string user_agent_;
   const Clock* const clock_;
   const Logger* const logger_;
@@ -495,6 +515,7 @@ class CurlClient final : public HttpClient {
   std::optional<ConfiguredText> secret_;
   OAuth2Token token_;
   bool token_under_way_ = false;
+  bool token_in_body_ = false;
   std::vector<std::unique_ptr<Transfer>> waiting_for_token_;
 };
 

@@ -65,8 +65,7 @@ constexpr size_t kMaxVarint32 = 5;
 constexpr size_t kTraceIdChars = 2 * kTraceIdSize;
 
 char* Append(std::string_view bytes, char* out) {
-  std::memcpy(out, bytes.data(), bytes.size());
-  return out + bytes.size();
+  return std::copy(bytes.begin(), bytes.end(), out);
 }
 
 // A label as a message of 1.0, with its tag.
