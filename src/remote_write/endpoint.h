@@ -30,7 +30,7 @@ class Endpoint {
   struct Parts {
     std::string user_agent;
     bool by_tenant = false;  // whether requests name their tenant
-    std::function<std::vector<MetricInfo>()> metadata;
+    std::function<std::vector<MetricInfo>(const std::string& tenant)> metadata;  // see SendLoop
     QueueStorage* storage = nullptr;
     EndpointMetrics* metrics = nullptr;
     const Clock* clock = nullptr;

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -130,7 +131,7 @@ class RemoteWrite::Impl {
     Endpoint::Parts parts;
     parts.user_agent = "spanmeter/" + version_;
     parts.by_tenant = by_tenant_ && options.add_org_id_header;
-    parts.metadata = [this] { return Metadata(); };
+    parts.metadata = [this](const std::string& tenant) { return Metadata(tenant); };
     parts.storage = storage_.get();
     parts.metrics = metrics.get();
     parts.clock = clock_;
@@ -178,8 +179,14 @@ class RemoteWrite::Impl {
       const int64_t after_ms = NowMs();
       pause_ms = std::min(pause_ms, schedule.NextDueMs(after_ms) - after_ms);
     }
-    std::erase_if(tenant_states_,
-                  [&there](const auto& state) { return !there.contains(state.first); });
+    const auto is_gone = [&there](const auto& of_tenant) {
+      return !there.contains(of_tenant.first);
+    };
+    std::erase_if(tenant_states_, is_gone);
+    {
+      const MutexLock lock(&metadata_mutex_);
+      std::erase_if(metadata_, is_gone);
+    }
     return std::max<int64_t>(pause_ms, 1);
   }
 
@@ -230,14 +237,23 @@ class RemoteWrite::Impl {
     collection_seconds_->Observe(static_cast<double>(clock_->MonotonicNanos() - begin_nanos) /
                                  kNanosPerSecond);
     const MutexLock lock(&metadata_mutex_);
-    for (const auto& [name, metric] : collector->metrics()) metadata_.try_emplace(name, metric);
+    std::map<std::string, MetricInfo>& metadata = metadata_[tenant.name];
+    if (metadata != collector->metrics()) metadata = collector->metrics();
   }
 
-  std::vector<MetricInfo> Metadata() const {
+  // The metrics of a tenant; of no name: all there are.
+  std::vector<MetricInfo> Metadata(const std::string& tenant) const {
     const MutexLock lock(&metadata_mutex_);
-    std::vector<MetricInfo> metrics;
-    for (const auto& [name, metric] : metadata_) metrics.push_back(metric);
-    return metrics;
+    std::map<std::string_view, const MetricInfo*> metrics;
+    for (const auto& [name, metrics_of_tenant] : metadata_) {
+      if (!tenant.empty() && name != tenant) continue;
+      for (const auto& [metric_name, metric] : metrics_of_tenant) {
+        metrics.try_emplace(metric_name, &metric);
+      }
+    }
+    std::vector<MetricInfo> list;
+    for (const auto& [name, metric] : metrics) list.push_back(*metric);
+    return list;
   }
 
   // What the collection of metrics looks at, apart from the lock that a collection holds.
@@ -294,8 +310,8 @@ class RemoteWrite::Impl {
   std::map<std::string, Tenant> tenant_states_ GUARDED_BY(mutex_);
 
   mutable Mutex metadata_mutex_;
-  // The metrics that there were, by name.
-  std::map<std::string, MetricInfo> metadata_ GUARDED_BY(metadata_mutex_);
+  // The metrics of each tenant at its last collection, by name.
+  std::map<std::string, std::map<std::string, MetricInfo>> metadata_ GUARDED_BY(metadata_mutex_);
 
   mutable Mutex watched_mutex_;  // taken last
   std::vector<Watched> watched_ GUARDED_BY(watched_mutex_);

@@ -27,6 +27,7 @@ constexpr int kTooManyRequests = 429;
 constexpr int kUnsupportedMediaType = 415;
 constexpr int kBadRequest = 400;
 
+constexpr const char* kTenantHeader = "X-Scope-OrgID";
 constexpr const char* kWrittenPrefix = "x-prometheus-remote-write-";
 
 Protocol FirstProtocol(RemoteWriteProtocol configured) {
@@ -72,6 +73,11 @@ bool SaysWritten(const HttpResponse& response) {
 }
 
 uint64_t Missing(uint64_t sent, uint64_t written) { return sent > written ? sent - written : 0; }
+
+SampleCounts Missing(const SampleCounts& sent, const SampleCounts& written) {
+  return {Missing(sent.samples, written.samples), Missing(sent.histograms, written.histograms),
+          Missing(sent.exemplars, written.exemplars)};
+}
 
 }  // namespace
 
@@ -119,6 +125,7 @@ void SendLoop::Step() {
 
 bool SendLoop::Done() const {
   if (sample_flights() != 0) return false;
+  if (pause_until_nanos_ >= deadline_nanos_) return true;
   const QueueStats stats = parts_.queue->stats();
   return stats.blocks == 0 || (failing_at_end_ && stats.memory_bytes == 0);
 }
@@ -132,23 +139,46 @@ void SendLoop::Cancel() {
   metadata_under_way_ = false;
 }
 
+void SendLoop::DropDamaged(Protocol protocol, BlockQueue::Lease* lease) {
+  BlockQueue::Lease intact;
+  BlockQueue::Lease damaged;
+  SampleCounts counts;
+  for (size_t i = 0; i < lease->blocks.size(); ++i) {
+    Block& block = lease->blocks[i];
+    // Of two blocks the insides are looked at, whatever their version.
+    const Block twice[] = {block, block};
+    std::string body;
+    const bool is_intact = Recode(twice, protocol, &body);
+    if (!is_intact) counts += block.counts;
+    BlockQueue::Lease* const to = is_intact ? &intact : &damaged;
+    to->ids.push_back(lease->ids[i]);
+    to->blocks.push_back(std::move(block));
+  }
+  parts_.queue->Settle(damaged);
+  parts_.metrics->CountDropped(DropReason::kCorrupt, counts);
+  parts_.logger->Error("dropped samples that were damaged in the storage",
+                       {{"remote_name", options_.name}, {"samples", counts.points()}});
+  *lease = std::move(intact);
+}
+
 void SendLoop::StartSamples(BlockQueue::Lease lease, Protocol protocol, bool tries_1) {
+  HttpRequest request;
+  if (!Recode(lease.blocks, protocol, &request.body)) {
+    DropDamaged(protocol, &lease);
+    if (lease.empty() || !Recode(lease.blocks, protocol, &request.body)) return;
+  }
   Flight flight;
   for (const Block& block : lease.blocks) {
     flight.counts += block.counts;
     flight.newest_ms = std::max(flight.newest_ms, block.newest_ms);
   }
-  HttpRequest request;
-  if (!Recode(lease.blocks, protocol, &request.body)) {
-    parts_.queue->Settle(lease);
-    parts_.metrics->CountDropped(DropReason::kCorrupt, flight.counts);
-    parts_.logger->Error("dropped samples that were damaged in the storage",
-                         {{"remote_name", options_.name}, {"samples", flight.counts.samples}});
-    return;
-  }
   request.id = next_id_++;
   request.headers = WriteHeaders(protocol);
-  if (parts_.by_tenant) request.headers["X-Scope-OrgID"] = lease.blocks.front().tenant;
+  if (parts_.by_tenant) {
+    const std::string& tenant = lease.blocks.front().tenant;
+    request.headers[kTenantHeader] = tenant;
+    if (protocol == Protocol::k1 && options_.metadata_config.send) tenants_seen_.insert(tenant);
+  }
   flight.lease = std::move(lease);
   flight.protocol = protocol;
   flight.tries_1 = tries_1;
@@ -159,25 +189,34 @@ void SendLoop::StartSamples(BlockQueue::Lease lease, Protocol protocol, bool tri
 
 void SendLoop::MakeMetadata() {
   const int64_t now = parts_.clock->MonotonicNanos();
-  if (!options_.metadata_config.send || now < next_metadata_nanos_) return;
-  next_metadata_nanos_ = now + options_.metadata_config.send_interval;
-  if (protocol() != Protocol::k1 || !metadata_.empty()) return;
-  const std::vector<MetricInfo> metrics = parts_.metadata();
+  if (metadata_tenants_.empty() && now >= next_metadata_nanos_) {
+    next_metadata_nanos_ = now + options_.metadata_config.send_interval;
+    if (protocol() != Protocol::k1 || !options_.metadata_config.send) return;
+    if (!parts_.by_tenant) tenants_seen_.insert("");
+    metadata_tenants_ = std::exchange(tenants_seen_, {});
+    // Before the first collection there is nothing to tell.
+    if (metadata_tenants_.empty()) next_metadata_nanos_ = now + kFirstMetadataNanos;
+  }
+  if (metadata_tenants_.empty()) return;
+  const std::string tenant = metadata_tenants_.extract(metadata_tenants_.begin()).value();
+  const std::vector<MetricInfo> metrics = parts_.metadata(tenant);
+  if (metrics.empty() && !parts_.by_tenant) next_metadata_nanos_ = now + kFirstMetadataNanos;
   const size_t most = options_.metadata_config.max_samples_per_send;
   for (size_t begin = 0; begin < metrics.size(); begin += most) {
     const size_t count = std::min(most, metrics.size() - begin);
-    metadata_.push_back({count, EncodeMetadata(std::span(metrics).subspan(begin, count))});
+    metadata_.push_back({tenant, count, EncodeMetadata(std::span(metrics).subspan(begin, count))});
   }
 }
 
 void SendLoop::StartMetadata() {
   if (hurried_ || metadata_under_way_) return;
-  MakeMetadata();
+  if (metadata_.empty()) MakeMetadata();
   if (metadata_.empty() || parts_.clock->MonotonicNanos() < metadata_not_before_nanos_) return;
   metadata_under_way_ = true;
   HttpRequest request;
   request.id = next_id_++;
   request.headers = WriteHeaders(Protocol::k1);
+  if (parts_.by_tenant) request.headers[kTenantHeader] = metadata_.front().tenant;
   request.body = metadata_.front().body;
   Flight flight;
   flight.metadata = metadata_.front().metrics;
@@ -357,7 +396,15 @@ void SendLoop::HandleRefusal(const Flight& flight, const HttpResponse& response)
   // Of a request with something wrong in it a receiver may have written the rest.
   SampleCounts refused = flight.counts;
   if (flight.protocol == Protocol::k2 && SaysWritten(response)) {
-    refused = CountWritten(flight, response);
+    CountWritten(flight, response);
+    const SampleCounts written = {Written(response, "samples").value_or(0),
+                                  Written(response, "histograms").value_or(0),
+                                  Written(response, "exemplars").value_or(0)};
+    refused = Missing(flight.counts, written);
+    if (!(refused == flight.counts)) {
+      parts_.metrics->CountSent(Missing(flight.counts, refused), flight.body_bytes,
+                                flight.newest_ms);
+    }
   }
   parts_.metrics->CountFailed(refused);
   parts_.metrics->CountDropped(DropReason::kRejected, refused);

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,8 +36,8 @@ class SendLoop {
   struct Parts {
     std::shared_ptr<BlockQueue> queue;
     std::unique_ptr<HttpClient> client;
-    // The metrics that there are, for the metadata of protocol 1.0.
-    std::function<std::vector<MetricInfo>()> metadata;
+    // The metrics that a tenant has, for the metadata of protocol 1.0; of no name: all there are.
+    std::function<std::vector<MetricInfo>(const std::string& tenant)> metadata;
     bool by_tenant = false;  // whether requests name their tenant
     EndpointMetrics* metrics = nullptr;
     const Clock* clock = nullptr;
@@ -54,7 +55,7 @@ class SendLoop {
     deadline_nanos_ = deadline_nanos;
   }
   // Whether it is time to end after Hurry(): nothing is left, or sending fails and what is left is
-  // safe on disk.
+  // safe on disk, or nothing would be tried again before the deadline.
   bool Done() const;
   // Gives up what is under way: it goes back to the queue.
   void Cancel();
@@ -84,11 +85,14 @@ class SendLoop {
     int64_t newest_ms = 0;
   };
   struct MetadataRequest {
+    std::string tenant;
     uint64_t metrics;
     std::string body;
   };
 
   void StartSamples(BlockQueue::Lease lease, Protocol protocol, bool tries_1);
+  // Drops the blocks that are damaged, and takes them out of the lease.
+  void DropDamaged(Protocol protocol, BlockQueue::Lease* lease);
   void StartMetadata();
   void MakeMetadata();
   void Handle(const HttpResponse& response);
@@ -131,6 +135,10 @@ class SendLoop {
   // Of leases, by their first block.
   std::map<uint64_t, uint32_t> failures_;
   std::deque<MetadataRequest> metadata_;
+  // Whose metadata go after that. One without a name stands for all when requests name nobody.
+  std::set<std::string> metadata_tenants_;
+  // Who had samples sent since the last interval began.
+  std::set<std::string> tenants_seen_;
   bool metadata_under_way_ = false;
   uint32_t metadata_failures_ = 0;
   int64_t metadata_not_before_nanos_ = 0;

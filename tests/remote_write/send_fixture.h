@@ -111,7 +111,9 @@ class SendLoopTest : public testing::Test {
     SendLoop::Parts parts;
     parts.queue = queue_;
     parts.client = std::move(client);
-    parts.metadata = [this] { return metadata_; };
+    parts.metadata = [this](const std::string& tenant) {
+      return tenant.empty() ? metadata_ : metadata_of_[tenant];
+    };
     parts.by_tenant = by_tenant_;
     parts.metrics = &metrics_;
     parts.clock = &clock_;
@@ -206,6 +208,7 @@ class SendLoopTest : public testing::Test {
   RemoteWriteOptions options_;
   bool by_tenant_ = false;
   std::vector<MetricInfo> metadata_;
+  std::map<std::string, std::vector<MetricInfo>> metadata_of_;  // by tenant
   FakeClock clock_;
   SendLog log_;
   Logger logger_{{}, &clock_, log_.fd()};

@@ -337,6 +337,27 @@ TEST_F(SendLoopTest, CountsWhatWasDamagedInTheStorageAndGoesOn) {
   EXPECT_EQ(queue_->stats().blocks, 0U);
 }
 
+// What was put together with it is as good as ever.
+TEST_F(SendLoopTest, DropsOnlyTheBlockThatWasDamaged) {
+  for (const auto version : {RemoteWriteProtocol::k1, RemoteWriteProtocol::k2}) {
+    options_.protobuf_message = version;
+    options_.queue_config.max_samples_per_send = 100;
+    Begin();
+    const auto protocol = loop_->protocol();
+    const double sent = Metric("samples_total");
+    const double dropped = Metric("samples_dropped_total", "reason", "corrupt");
+    Append({Real(3, protocol), Opaque("no request"), Real(4, protocol)});
+    Step();
+    ASSERT_EQ(open(), 1U);
+    EXPECT_EQ(Metric("samples_dropped_total", "reason", "corrupt"), dropped + 1);
+    AnswerAll(204, WrittenHeaders("7"));
+    Step();
+    EXPECT_EQ(Metric("samples_total"), sent + 7);
+    EXPECT_EQ(queue_->stats().blocks, 0U);
+    EXPECT_EQ(open(), 0U);
+  }
+}
+
 TEST_F(SendLoopTest, NamesTheTenantWhenConfiguredSo) {
   by_tenant_ = true;
   options_.queue_config.max_samples_per_send = 100;
@@ -417,6 +438,19 @@ TEST_F(SendLoopTest, KeepsTryingAtTheEndWhatIsNowhereElse) {
     EXPECT_FALSE(loop_->Done());
     clock_.Advance(kNanosPerSecond);
   }
+}
+
+TEST_F(SendLoopTest, DoesNotWaitForAPauseThatIsLongerThanTheTimeLeft) {
+  Begin();
+  Append({Opaque("a")});
+  Step();
+  AnswerAll(503, {{"retry-after", "120"}});
+  Step();
+  const int64_t now = clock_.MonotonicNanos();
+  loop_->Hurry(now + 119 * kNanosPerSecond);
+  EXPECT_TRUE(loop_->Done());
+  loop_->Hurry(now + 121 * kNanosPerSecond);
+  EXPECT_FALSE(loop_->Done());
 }
 
 TEST_F(SendLoopTest, GivesBackWhatIsUnderWayAtTheEnd) {

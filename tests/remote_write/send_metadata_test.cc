@@ -200,5 +200,57 @@ TEST_F(SendMetadataTest, DoesNotHoldUpTheEnd) {
   EXPECT_EQ(open(), 0U);
 }
 
+TEST_F(SendMetadataTest, GoesAsSoonAsThereIsSome) {
+  const std::vector<MetricInfo> later = std::exchange(metadata_, {});
+  Begin();
+  Pass(2);
+  Step();
+  EXPECT_EQ(open(), 0U);
+  metadata_ = later;
+  Pass(2);
+  Step();
+  ASSERT_EQ(open(), 1U);
+  EXPECT_EQ(Metadata(OpenBody()).size(), 2U);
+}
+
+// A receiver with tenants refuses what names none, and shows each tenant its own metrics only.
+TEST_F(SendMetadataTest, EachTenantGetsItsOwn) {
+  by_tenant_ = true;
+  options_.metadata_config.max_samples_per_send = 1;
+  metadata_of_["a"] = metadata_;
+  metadata_of_["b"] = {spanmeter::Metric("c", MetricType::kGauge, "")};
+  metadata_of_["silent"] = metadata_;
+  Begin();
+  Append({Real(1, Protocol::k1)}, "a");
+  Append({Real(1, Protocol::k1)}, "b");
+  const auto send_samples = [this] {
+    for (int i = 0; i < 5; ++i) {
+      Step();
+      AnswerAll(204);
+    }
+    EXPECT_EQ(queue_->stats().blocks, 0U);
+  };
+  const auto send_metadata = [this] {
+    std::vector<std::string> sent;
+    for (int i = 0; i < 5; ++i) {
+      Step();
+      for (const HttpRequest& request : client_->open) {
+        for (const std::string& metric : Metadata(request.body)) {
+          sent.push_back(request.headers.at("X-Scope-OrgID") + ": " + metric);
+        }
+      }
+      AnswerAll(204);
+    }
+    return sent;
+  };
+  send_samples();
+  Pass(2);
+  EXPECT_THAT(send_metadata(), ElementsAre("a: 1 a_total Help of a.", "a: 3 b ", "b: 2 c "));
+  Append({Real(1, Protocol::k1)}, "b");
+  send_samples();
+  Pass(60);
+  EXPECT_THAT(send_metadata(), ElementsAre("b: 2 c ")) << "nothing came from the other one";
+}
+
 }  // namespace
 }  // namespace spanmeter

@@ -220,6 +220,7 @@ TEST_F(SendProtocolTest, AReceiverThatRefusesAPartKnowsTheVersion) {
   Step();
   Answer(400, WrittenHeaders("2"), "out of order");
   Step();
+  EXPECT_EQ(Metric("samples_total"), 2) << "what comes in is sent or dropped";
   EXPECT_EQ(open(), 0U);
   EXPECT_EQ(loop_->protocol(), Protocol::k2);
   EXPECT_EQ(Metric("samples_written_total"), 2);
@@ -227,6 +228,17 @@ TEST_F(SendProtocolTest, AReceiverThatRefusesAPartKnowsTheVersion) {
   EXPECT_EQ(Metric("samples_dropped_total", "reason", "rejected"), 1);
   EXPECT_EQ(log_.Count("refuses samples"), 1);
   EXPECT_EQ(log_.Count("has not written what it was sent"), 0);
+}
+
+TEST_F(SendProtocolTest, ARefusalThatSaysNothingOfUseRefusesAll) {
+  Begin();
+  Append({Real(3)});
+  Step();
+  Answer(400, WrittenHeaders("some"), "out of order");
+  Step();
+  EXPECT_EQ(Metric("samples_total"), 0);
+  EXPECT_EQ(Metric("samples_failed_total"), 3);
+  EXPECT_EQ(Metric("samples_dropped_total", "reason", "rejected"), 3);
 }
 
 TEST_F(SendProtocolTest, CountsWhatTheReceiverHasWritten) {

@@ -75,7 +75,7 @@ class SenderTest : public testing::Test {
     SendLoop::Parts parts;
     parts.queue = queue_;
     parts.client = std::move(client);
-    parts.metadata = [] { return std::vector<MetricInfo>(); };
+    parts.metadata = [](const std::string&) { return std::vector<MetricInfo>(); };
     parts.metrics = &metrics_;
     parts.clock = &clock_;
     parts.logger = &logger_;
