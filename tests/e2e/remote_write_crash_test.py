@@ -182,8 +182,11 @@ class CrashTest(unittest.TestCase):
 
         # What was in memory is on the disk now, and in order with the rest.
         self.collect(server)
+        counters = pushing.Counters(server)
+        self.assertEqual(counters.dropped("it"), {})
         self.kill(server)
         expected = pushing.contents(pushing.arrived(self.waiting()))
+        self.assertGreaterEqual(len(expected), counters.get("samples_pending", "it"))
         receiver.up()
         server.start()
         harness.wait_until(lambda: pushing.pending(server, "it") == 0, "everything to be sent")
