@@ -1,4 +1,4 @@
-"""Remote write of many series: order whatever fails, backlogs, and the bounds of memory and disk."""
+"""Remote write of many series: order whatever fails, backlogs, bounds of memory and disk."""
 
 import random
 import threading
