@@ -1,4 +1,4 @@
-"""What remote write keeps when processes are killed or stopped, disks are full and files damaged."""
+"""What remote write keeps when processes are killed or stopped, disks full and files damaged."""
 
 import contextlib
 import pathlib
@@ -182,8 +182,11 @@ class CrashTest(unittest.TestCase):
 
         # What was in memory is on the disk now, and in order with the rest.
         self.collect(server)
+        counters = pushing.Counters(server)
+        self.assertEqual(counters.dropped("it"), {})
         self.kill(server)
         expected = pushing.contents(pushing.arrived(self.waiting()))
+        self.assertGreaterEqual(len(expected), counters.get("samples_pending", "it"))
         receiver.up()
         server.start()
         harness.wait_until(lambda: pushing.pending(server, "it") == 0, "everything to be sent")
@@ -201,7 +204,8 @@ class CrashTest(unittest.TestCase):
         pushing.spans(server, NAMES)
         harness.wait_until(lambda: pushing.stamps(receiver), "samples")
         counters = pushing.Counters(server)
-        self.assertEqual((counters.storage("up"), counters.storage("files_set_aside_total")), (1, 1))
+        self.assertEqual(counters.storage("up"), 1)
+        self.assertEqual(counters.storage("files_set_aside_total"), 1)
         self.assertTrue((self.storage / (FILE + ".corrupt")).exists())
         self.assertRegex(server.log(), "level=error.*damaged and was set aside.*remote_write.db")
         server.close()

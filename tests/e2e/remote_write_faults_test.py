@@ -1,5 +1,5 @@
 """Receivers of remote write that misbehave, each in its way: whatever they do, every series arrives
-in order, nothing is lost or comes twice without need, and the metrics and the log say what happened.
+in order, nothing is lost or comes twice without need, and metrics and log say what happened.
 
 One process sends to all of them at the same time, and to one that behaves, the witness: what that
 one has got is what the others must have.
@@ -103,7 +103,7 @@ class FaultsTest(unittest.TestCase):
             "refused": Peer(listening=False),
             "stalls": Peer(script(faults.stall, faults.stall), remote_timeout="2s"),
             "stalls_stored": Peer(script(faults.stored(faults.stall)), remote_timeout="2s"),
-            "drips": Peer(script(faults.drip(b"HTTP/1.1 204 No Content\r\nX: " + b"x" * 1000, 0.05)),
+            "drips": Peer(script(faults.drip(b"HTTP/1.1 204 OK\r\nX: " + b"x" * 1000, 0.05)),
                           remote_timeout="2s"),
             "cuts_requests": Peer(intercept=faults.CutRequests(3)),
             "cuts_answers": Peer(script(*[faults.stored(faults.raw(
@@ -148,7 +148,7 @@ class FaultsTest(unittest.TestCase):
             pushing.spans(server, NAMES)
             harness.wait_until(lambda: len(pushing.stamps(witness)) > collection, "a collection")
         for name in ("refused", "wrong_name", "expired"):
-            harness.wait_until(lambda: pushing.log_lines(server, name), f"the log to tell of {name}")
+            harness.wait_until(lambda: pushing.log_lines(server, name), f"a line about {name}")
         cls.peers["refused"].receiver.up()
         for name in ("wrong_name", "expired"):
             cls.peers[name].receiver.use_certificate(*cls.good_certificate)

@@ -1,4 +1,4 @@
-"""Remote write of many series: order whatever fails, backlogs, and the bounds of memory and disk."""
+"""Remote write of many series: order whatever fails, backlogs, bounds of memory and disk."""
 
 import random
 import threading
@@ -16,21 +16,29 @@ SERIES = len(NAMES) * pushing.SERIES_PER_NAME
 
 
 class Flaky:
-    """Takes a while for each request and refuses some, by chance; watches what comes together."""
+    """Takes a while for each request and refuses some, by chance; watches what comes together.
+
+    Up to open() it refuses everything.
+    """
 
     def __init__(self, seed):
         self._lock = threading.Lock()
         self._random = random.Random(seed)
         self._in_work = []
+        self._chance = 1.0
         self.refused = 0
         self.most_at_a_time = 0
         self.problems = []
+
+    def open(self):
+        with self._lock:
+            self._chance = 0.2
 
     def __call__(self, request):
         keys = {series.key for series in request.series}
         with self._lock:
             seconds = self._random.uniform(0, 0.03)
-            refuse = self._random.random() < 0.2
+            refuse = self._random.random() < self._chance
             for others in self._in_work:
                 if not keys.isdisjoint(others):
                     self.problems.append(f"at the same time: {keys & others}")
@@ -68,14 +76,21 @@ class LoadTest(unittest.TestCase):
 
     def test_every_series_is_in_order_although_requests_overtake_and_fail(self):
         flaky = Flaky(seed=7)
-        receiver = self.receiver(flaky)
-        # Blocks that are cut, and series of samples and of native histograms.
-        server = self.start([pushing.remote(receiver, "flaky", queue={
-            "max_shards": 8, "max_samples_per_send": 50, "max_backoff": "60ms"})],
-                            generate_native_histograms="both")
-        self.collect(server, receiver, 6)
+        witness, receiver = self.receiver(), self.receiver(flaky)
+        # Series of samples and of native histograms, and blocks that are cut.
+        server = self.start(
+            [pushing.remote(witness, "witness"),
+             pushing.remote(receiver, "flaky", queue={
+                 "max_shards": 8, "max_samples_per_send": 50, "max_backoff": "60ms"})],
+            generate_native_histograms="both")
+        # Only with some collections waiting may one overtake the other.
+        self.collect(server, witness, 5)
+        flaky.open()
+        self.collect(server, witness, 2)
         pushing.freeze(server, self.tables)
         got = pushing.arrived(receiver.requests())
+        self.assertEqual(pushing.contents(got),
+                         pushing.contents(pushing.arrived(witness.requests())))
         self.assertEqual(flaky.problems, [])
         self.assertEqual(pushing.order_problems(got), [])
         self.assertEqual(pushing.gap_problems(got), [])

@@ -1,5 +1,4 @@
-"""Remote write with other receivers while running, with secrets, with tenants, and with others beside
-it."""
+"""Remote write with other receivers while running, with secrets, with tenants, and side by side."""
 
 import base64
 import pathlib
