@@ -148,7 +148,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         basic = self.headers.get("Authorization", "")
         expected = "Basic " + base64.b64encode(b"the%20id:s%3Acret").decode()
         by_form = form.get("client_id") == "the id" and form.get("client_secret") == "s:cret"
-        if kind == "stall":
+        if kind == "stall" or (kind == "once" and token_requests > 1):
             return self.serve_stall()
         if kind == "garbage":
             return self.answer(200, b"<html>")
