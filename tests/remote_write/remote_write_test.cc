@@ -25,7 +25,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 using testing::Not;
 
 using Manner = LoopbackReceiver::Manner;
@@ -40,7 +39,7 @@ class SettableClock final : public Clock {
   void Move(int64_t nanos) { ahead_nanos_ += nanos; }
 
  private:
-  const SystemClock system_;
+  SystemClock system_;
   std::atomic<int64_t> ahead_nanos_{0};
 };
 
