@@ -269,6 +269,9 @@ class CurlClient final : public HttpClient {
     const int64_t connect_ms =
         std::min(timeout_ms, static_cast<int64_t>(kMaxConnectNanos / kNanosPerMilli));
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    // Whoever gives up a transfer does not wait for its name to be resolved, which may take longer
+    // than anything else here.
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -64,6 +65,9 @@ class RemoteWrite::Impl {
 
   void Reload(const std::vector<RemoteWriteOptions>& receivers) {
     const MutexLock lock(&mutex_);
+    // What has counted by now counted for nobody.
+    if (started_ && endpoints_.empty()) new_since_ms_ = NowMs();
+    started_ = true;
     // The storage is opened when there is something to store.
     if (storage_ == nullptr && !receivers.empty()) {
       storage_ = std::make_unique<QueueStorage>(storage_options_, clock_, logger_);
@@ -207,13 +211,14 @@ class RemoteWrite::Impl {
   Tenant& StateOfLocked(const std::string& name) REQUIRES_LOCK(mutex_) {
     Tenant& state = tenant_states_[name];
     if (state.collector == nullptr) {
-      // Without a storage nothing tells when a former process sent its last sample, but that was
-      // before this one began.
-      int64_t known_until_ms = start_ms_;
-      if (!storage_options_.path.empty()) {
-        known_until_ms = storage_->LastStampMs(name).value_or(0);
-      }
-      state.collector = std::make_unique<TenantCollector>(name, known_until_ms);
+      // A tenant may come back, and so may the receivers of all. Without a path nothing tells when
+      // a former process sent its last sample, but that was before this one began.
+      const int64_t known_until_ms =
+          storage_->LastStampMs(name).value_or(storage_options_.path.empty() ? start_ms_ : 0);
+      // Stamps from before this process began are those of a former one.
+      const int64_t new_since_ms =
+          known_until_ms > start_ms_ ? std::max(known_until_ms, new_since_ms_) : new_since_ms_;
+      state.collector = std::make_unique<TenantCollector>(name, known_until_ms, new_since_ms);
       state.since_ms = std::max(known_until_ms, NowMs());
     }
     return state;
@@ -303,6 +308,9 @@ class RemoteWrite::Impl {
 
   // Held while something is collected or reloaded.
   Mutex mutex_;
+  bool started_ GUARDED_BY(mutex_) = false;
+  // What was born before receivers came to a process without any; see TenantCollector.
+  int64_t new_since_ms_ GUARDED_BY(mutex_) = std::numeric_limits<int64_t>::min();
   std::unique_ptr<QueueStorage> storage_ GUARDED_BY(mutex_);
   std::map<std::pair<std::string, std::string>, std::unique_ptr<EndpointMetrics>> endpoint_metrics_
       GUARDED_BY(mutex_);

@@ -163,8 +163,11 @@ class CollectorSink final : public SampleSink {
   SeriesLabels labels_;
 };
 
-TenantCollector::TenantCollector(std::string tenant, int64_t known_until_ms)
-    : tenant_(std::move(tenant)), last_stamp_ms_(known_until_ms), zero_floor_ms_(known_until_ms) {}
+TenantCollector::TenantCollector(std::string tenant, int64_t known_until_ms, int64_t new_since_ms)
+    : tenant_(std::move(tenant)),
+      last_stamp_ms_(known_until_ms),
+      before_ms_(new_since_ms),
+      zero_floor_ms_(known_until_ms) {}
 
 std::vector<std::vector<Block>> TenantCollector::Collect(Registry* registry, int64_t stamp_ms,
                                                          std::span<const Target> targets) {

@@ -31,8 +31,10 @@ namespace spanmeter {
 class TenantCollector {
  public:
   // Receivers may have samples of this tenant up to and including `known_until_ms`, from a former
-  // process.
-  TenantCollector(std::string tenant, int64_t known_until_ms);
+  // process or collector. What was born before `new_since_ms` is not new: it was collected before,
+  // or has counted for a while when nobody collected.
+  TenantCollector(std::string tenant, int64_t known_until_ms,
+                  int64_t new_since_ms = std::numeric_limits<int64_t>::min());
 
   // Where to, and how.
   struct Target {
@@ -60,10 +62,10 @@ class TenantCollector {
 
   const std::string tenant_;
   int64_t last_stamp_ms_;
-  // Of the collection that is under way or was last: its stamp, and the one before it (when there
-  // was none, the earliest time).
+  // Of the collection that is under way or was last: its stamp, and since when series are new in
+  // it, which is the stamp of the one before it.
   int64_t stamp_ms_ = 0;
-  int64_t before_ms_ = std::numeric_limits<int64_t>::min();
+  int64_t before_ms_;
   // No zero sample at or before this.
   int64_t zero_floor_ms_;
   // Label sets that ended within about the last minute, by their hash: the last stamp of a sample.

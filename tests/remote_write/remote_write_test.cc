@@ -25,7 +25,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 using testing::Not;
 
 using Manner = LoopbackReceiver::Manner;
@@ -37,10 +36,10 @@ class SettableClock final : public Clock {
  public:
   int64_t WallNanos() const override { return system_.WallNanos() + ahead_nanos_; }
   int64_t MonotonicNanos() const override { return system_.MonotonicNanos(); }
-  void SetAhead(int64_t nanos) { ahead_nanos_ = nanos; }
+  void Move(int64_t nanos) { ahead_nanos_ += nanos; }
 
  private:
-  const SystemClock system_;
+  SystemClock system_;
   std::atomic<int64_t> ahead_nanos_{0};
 };
 
@@ -96,6 +95,9 @@ class RemoteWriteTest : public testing::Test {
   void Start() {
     Create();
     remote_write_->Start();
+    // New series begin with a zero at the end of the minute before, unless there was no such
+    // minute.
+    clock_.Move(120 * kNanosPerSecond);
   }
   void Reload(std::vector<RemoteWriteOptions> receivers) {
     options_.remote_write = std::move(receivers);
@@ -340,6 +342,44 @@ TEST_F(RemoteWriteTest, ReceiversMayAllGoAndComeBack) {
   ExpectInOrder(receiver.Points(kCalls));
 }
 
+// Otherwise all that was counted in the meantime would seem to have happened at once.
+TEST_F(RemoteWriteTest, WhatCountedBeforeThereWereReceiversDoesNotBeginWithZero) {
+  LoopbackReceiver receiver;
+  AddTenant("t");
+  Start();
+  Count(100);
+  clock_.Move(60 * kNanosPerSecond);
+  Reload({Receiver("r", receiver.url())});
+  ASSERT_TRUE(receiver.AwaitValue(kCalls, 100));
+  StopWithin(20 * kNanosPerSecond);
+  EXPECT_EQ(receiver.Points(kCalls).front().value, 100);
+}
+
+TEST_F(RemoteWriteTest, ATenantThatComesBackGoesOnAfterWhatItHadSent) {
+  LoopbackReceiver receiver;
+  options_.tenancy.enabled = true;
+  options_.remote_write = {Receiver("r", receiver.url())};
+  AddTenant("alpha");
+  AddTenant("beta");
+  Start();
+  Count(1);
+  ASSERT_TRUE(receiver.AwaitValue(kCalls, 1, "alpha"));
+  const auto disable_alpha = [this](bool disabled) {
+    const std::lock_guard<std::mutex> lock(tenants_mutex_);
+    tenants_[0].disabled = disabled;
+  };
+  disable_alpha(true);
+  for (int i = 1; i <= 3; ++i) {
+    Count(1, 1);
+    ASSERT_TRUE(receiver.AwaitValue(kCalls, i, "beta"));
+  }
+  disable_alpha(false);
+  Count(1);
+  ASSERT_TRUE(receiver.AwaitValue(kCalls, 2, "alpha"));
+  StopWithin(20 * kNanosPerSecond);
+  ExpectInOrder(receiver.Points(kCalls, "alpha"));
+}
+
 TEST_F(RemoteWriteTest, WithoutReceiversThereIsNothing) {
   options_.storage.path = directory_ / "queue";
   AddTenant("t");
@@ -399,14 +439,14 @@ TEST_F(RemoteWriteTest, NothingIsCollectedTwiceForTheSameTimeWhenTheClockIsSetBa
   Start();
   Count(1);
   ASSERT_TRUE(receiver.AwaitValue(kCalls, 1));
-  clock_.SetAhead(-3600 * kNanosPerSecond);
+  clock_.Move(-3600 * kNanosPerSecond);
   Count(1);
   const int64_t deadline = clock_.MonotonicNanos() + 30 * kNanosPerSecond;
   while (log_.Count("the clock was set back") == 0 && clock_.MonotonicNanos() < deadline) {
     std::this_thread::yield();
   }
   EXPECT_EQ(log_.Count("the clock was set back"), 1);
-  clock_.SetAhead(0);
+  clock_.Move(3600 * kNanosPerSecond);
   ASSERT_TRUE(receiver.AwaitValue(kCalls, 2));
   StopWithin(20 * kNanosPerSecond);
   ExpectInOrder(receiver.Points(kCalls));

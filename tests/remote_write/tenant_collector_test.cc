@@ -117,6 +117,18 @@ TEST_F(TenantCollectorTest, NewCountersAndBucketsBeginWithZeroAtTheEndOfTheMinut
               ElementsAre(DecodedPoint{2, stamp + 15'003, created}));
 }
 
+TEST_F(TenantCollectorTest, WhatIsNotNewDoesNotBeginWithZero) {
+  AdvanceMs(17'000);
+  Update("old");
+  AdvanceMs(1'000);
+  collector_ = std::make_unique<TenantCollector>("tenant", kNever, NowMs());
+  Update("new");
+  AdvanceMs(1'000);
+  const DecodedRequests requests = Collect();
+  EXPECT_EQ(requests.at(R"(__name__="calls_total",a="old")").points.size(), 1u);
+  EXPECT_EQ(requests.at(R"(__name__="calls_total",a="new")").points.size(), 2u);
+}
+
 TEST_F(TenantCollectorTest, Version1HasTheSameSamplesWithoutStartTimes) {
   AdvanceMs(17'000);
   Update("x");
