@@ -72,8 +72,8 @@ void SeriesWriter::Exemplars(std::span<const Exemplar> exemplars, const MetricNa
                              const CollectedTimes& times, RequestEncoder* encoder) const {
   if (!options_.send_exemplars) return;
   for (const Exemplar& exemplar : exemplars) {
-    if (exemplar.timestamp_ms <= times.exemplars_after_ms) continue;
-    if (exemplar.timestamp_ms > times.exemplars_until_ms) continue;
+    if (exemplar.timestamp_ms < times.exemplars_from_ms) continue;
+    if (exemplar.timestamp_ms >= times.exemplars_before_ms) continue;
     encoder->AddExemplar(metric.exemplar_label, exemplar);
   }
 }

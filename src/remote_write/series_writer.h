@@ -32,9 +32,9 @@ struct CollectedTimes {
   int64_t stamp_ms = 0;  // of the collection
   int64_t start_ms = 0;  // of the series; 0 = unknown
   int64_t zero_ms = 0;   // a zero sample at this time precedes the series; 0 = none
-  // Exemplars that are newer than this, up to and including the other, are sent.
-  int64_t exemplars_after_ms = 0;
-  int64_t exemplars_until_ms = 0;
+  // Exemplars from this time on that are older than the other are sent.
+  int64_t exemplars_from_ms = 0;
+  int64_t exemplars_before_ms = 0;
 };
 
 // Cuts blocks so that none has more than max_samples_per_send points, and spreads label sets over

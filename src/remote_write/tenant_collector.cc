@@ -138,8 +138,9 @@ class CollectorSink final : public SampleSink {
     const uint64_t hash = LabelsHash(labels);
     CollectedTimes times;
     times.stamp_ms = collector_.stamp_ms_;
-    times.exemplars_after_ms = collector_.before_ms_;
-    times.exemplars_until_ms = collector_.stamp_ms_;
+    // Those of the stamp's own millisecond are the next one's, too: not all of them may be there.
+    times.exemplars_from_ms = collector_.before_ms_;
+    times.exemplars_before_ms = collector_.stamp_ms_;
     if (type_ == MetricType::kCounter || type_ == MetricType::kHistogram) {
       times.start_ms = std::min(created_ms, collector_.stamp_ms_ - 1);
       const bool is_new = created_ms >= collector_.before_ms_ && !started_over;

@@ -252,6 +252,26 @@ TEST_F(TenantCollectorTest, ZeroesFollowTheSamplesOfAFormerProcess) {
             FakeClock::kStartWallNanos / kNanosPerMilli + 119'000);
 }
 
+TEST_F(TenantCollectorTest, AnExemplarOfTheVeryMillisecondOfACollectionIsSentOnce) {
+  const std::string bucket = R"(__name__="latency_bucket",a="x",le="1")";
+  for (const bool before : {true, false}) {
+    Restart(kNever);
+    AdvanceMs(10'000);
+    Update("x");
+    AdvanceMs(1000);
+    Collect();
+    AdvanceMs(15'000);
+    // The collection passes within this millisecond.
+    const std::vector<TenantCollector::Target> targets = {{&remote_, nullptr, Protocol::k2}};
+    if (before) Update("x", 0b1011, kTraceId);
+    const auto first = DecodeRequests(collector_->Collect(registry_.get(), NowMs(), targets)[0]);
+    if (!before) Update("x", 0b1011, kTraceId);
+    AdvanceMs(15'000);
+    const DecodedRequests second = Collect();
+    EXPECT_EQ(first.at(bucket).exemplars.size() + second.at(bucket).exemplars.size(), 1u) << before;
+  }
+}
+
 TEST_F(TenantCollectorTest, ExemplarsAreSentOnce) {
   Update("x", 0b1011, kTraceId);
   const int64_t seen = NowMs();
