@@ -100,6 +100,8 @@ bool Family::TryApplyHits(size_t shard, std::span<const uint32_t> indices, const
 void Family::ApplyHitsLocked(Shard* shard, std::span<const uint32_t> indices,
                              const UpdateBatch& batch, Instant now, std::vector<uint32_t>* missed) {
   const std::vector<Update>& updates = batch.updates();
+  // Read anew under the lock: an exemplar must not look older than a visit that passed before it.
+  now.wall_ms = shared_->clock->WallNanos() / kNanosPerMilli;
   const int64_t stale_nanos = shared_->stale_nanos.load(std::memory_order_relaxed);
   Series* found[kPrefetchGroup];
   // Series with an update that has to wait for its turn; their later updates wait behind it.
@@ -164,6 +166,7 @@ bool Family::ApplyToSeries(const Update& update, std::string_view key, Instant n
   Series* series = LiveSeriesLocked(&shard, update, key, now);
   if (series != nullptr) {
     // Another request, or an earlier update of this one, created it in the meantime.
+    now.wall_ms = shared_->clock->WallNanos() / kNanosPerMilli;
     const uint32_t joined = layout_.Apply(update, now.monotonic_nanos, series);
     if (joined != 0) {
       shared_->limiter.Join(joined);

@@ -2,12 +2,14 @@
 
 #include <bit>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <map>
 #include <memory>
 #include <random>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -250,6 +252,49 @@ TEST_F(TenantCollectorTest, ZeroesFollowTheSamplesOfAFormerProcess) {
   AdvanceMs(1000);
   EXPECT_EQ(Collect().at(R"(__name__="calls_total",a="y")").points[0].timestamp_ms,
             FakeClock::kStartWallNanos / kNanosPerMilli + 119'000);
+}
+
+// Runs something at the moment at which the wall clock has been read.
+class InterruptedClock final : public Clock {
+ public:
+  explicit InterruptedClock(const Clock* clock) : clock_(*clock) {}
+
+  int64_t WallNanos() const override {
+    const int64_t nanos = clock_.WallNanos();
+    if (const auto interruption = std::exchange(next_, nullptr)) interruption();
+    return nanos;
+  }
+  int64_t MonotonicNanos() const override { return clock_.MonotonicNanos(); }
+  void InterruptNextReading(std::function<void()> next) { next_ = std::move(next); }
+
+ private:
+  const Clock& clock_;
+  mutable std::function<void()> next_;
+};
+
+TEST_F(TenantCollectorTest, AnExemplarOfARequestThatACollectionOvertakesIsSentByTheNext) {
+  InterruptedClock clock(&clock_);
+  registry_ = std::make_unique<Registry>(options_, &clock);
+  family_ = AddFamily(registry_.get());
+  const std::string bucket = R"(__name__="latency_bucket",a="x",le="1")";
+  AdvanceMs(10'000);
+  Update("x");
+  AdvanceMs(1000);
+  Collect();
+  // The request has read the clock, and is then held up until a collection is over.
+  AdvanceMs(14'999);
+  DecodedRequests overtaking;
+  clock.InterruptNextReading([&] {
+    AdvanceMs(1);
+    overtaking = Collect();
+  });
+  Update("x", 0b1011, kTraceId);
+  EXPECT_TRUE(overtaking.at(bucket).exemplars.empty());
+  AdvanceMs(15'000);
+  const DecodedRequests next = Collect();
+  EXPECT_EQ(next.at(bucket).points.back().value, 2);
+  EXPECT_EQ(next.at(bucket).exemplars.size(), 1u);
+  registry_.reset();
 }
 
 TEST_F(TenantCollectorTest, AnExemplarOfTheVeryMillisecondOfACollectionIsSentOnce) {
