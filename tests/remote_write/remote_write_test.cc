@@ -2,6 +2,7 @@
 
 #include "spanmeter/remote_write.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
@@ -140,6 +141,14 @@ class RemoteWriteTest : public testing::Test {
       fates += Dropped(reason);
     }
     EXPECT_EQ(fates, Metric("remote_storage_samples_in_total"));
+  }
+  // Without what was sent again: a request whose answer a reload did not wait for is repeated.
+  static std::vector<DecodedPoint> WithoutRepeats(const std::vector<DecodedPoint>& points) {
+    std::vector<DecodedPoint> first;
+    for (const DecodedPoint& point : points) {
+      if (std::find(first.begin(), first.end(), point) == first.end()) first.push_back(point);
+    }
+    return first;
   }
   // Points of a series come in the order of their times, and a counter never goes back.
   static void ExpectInOrder(const std::vector<DecodedPoint>& points) {
@@ -339,7 +348,7 @@ TEST_F(RemoteWriteTest, ReceiversMayAllGoAndComeBack) {
   Count(1);
   ASSERT_TRUE(receiver.AwaitValue(kCalls, 3));
   StopWithin(20 * kNanosPerSecond);
-  ExpectInOrder(receiver.Points(kCalls));
+  ExpectInOrder(WithoutRepeats(receiver.Points(kCalls)));
 }
 
 // Otherwise all that was counted in the meantime would seem to have happened at once.
