@@ -17,6 +17,13 @@
 
 namespace spanmeter {
 
+// An answer of the API: a JSON document, or what its content type says.
+struct ApiReply {
+  int status = 200;
+  std::string body;
+  std::string content_type = "application/json";
+};
+
 // What the server serves. Called from the server's threads, several at a time.
 struct HttpContent {
   // Presents the generated series of a tenant, or of all; false when the sink ended the visit.
@@ -25,6 +32,8 @@ struct HttpContent {
   std::function<bool(const std::string& tenant)> has_tenant;
   // Reads the configuration anew; returns what was wrong with it, or an empty text.
   std::function<std::string()> reload;
+  // Answers GET /api/v1/PATH?QUERY; neither is decoded.
+  std::function<ApiReply(const std::string& path, const std::string& query)> api;
   // Whether requests for spans are being taken, for /-/ready.
   std::function<bool()> ready;
 };

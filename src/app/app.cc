@@ -74,6 +74,9 @@ bool App::Start() {
     return tenant ? tenants_.Visit(*tenant, sink) : tenants_.Visit(sink);
   };
   content.has_tenant = [this](const std::string& tenant) { return tenants_.Has(tenant); };
+  content.api = [](const std::string& /*path*/, const std::string& /*query*/) {
+    return ApiReply{404, "{}", "application/json"};
+  };
   content.reload = [this] { return Reload(); };
   content.ready = [this] { return ready_.load(); };
   http_ = HttpServer::Start(options.http, content, &clock_, &logger_, &metrics_, &error);
