@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "spanmeter/api_reply.h"
 #include "spanmeter/clock.h"
 #include "spanmeter/log.h"
 #include "spanmeter/options.h"
@@ -16,13 +17,6 @@
 #include "spanmeter/self_metrics.h"
 
 namespace spanmeter {
-
-// An answer of the API: a JSON document, or what its content type says.
-struct ApiReply {
-  int status = 200;
-  std::string body;
-  std::string content_type = "application/json";
-};
 
 // What the server serves. Called from the server's threads, several at a time.
 struct HttpContent {
