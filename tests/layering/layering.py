@@ -81,7 +81,7 @@ LIBRARIES = [
     (
         "prometheus-cpp",
         re.compile(r"prometheus/"),
-        {"base", "generator", "otlp", "exposition", "http", "remote_write", "admin", "app"},
+        {"base", "generator", "otlp", "exposition", "http", "remote_write", "app"},
     ),
 ]
 
