@@ -44,9 +44,9 @@ void AppendUtf8(uint32_t code, std::string* text) {
 }  // namespace
 
 bool SeriesSelector::Matcher::Matches(std::string_view text) const {
-  const bool same =
-      regex == nullptr ? text == value
-                       : re2::RE2::FullMatch(re2::StringPiece(text.data(), text.size()), *regex);
+  const bool same = regex == nullptr
+                        ? text == value
+                        : re2::RE2::FullMatch(re2::StringPiece(text.data(), text.size()), *regex);
   return same == is_equal;
 }
 
@@ -100,8 +100,8 @@ class SeriesSelector::Parser {
       return true;
     }
     if (value.size() > kMaxRegexBytes) {
-      return Fail("a regular expression in match is longer than " +
-                  std::to_string(kMaxRegexBytes) + " bytes");
+      return Fail("a regular expression in match is longer than " + std::to_string(kMaxRegexBytes) +
+                  " bytes");
     }
     re2::RE2::Options options;
     options.set_log_errors(false);
@@ -171,8 +171,7 @@ class SeriesSelector::Parser {
     uint32_t code = 0;
     for (size_t i = 0; i < digits; ++i, ++pos_) {
       constexpr std::string_view kDigits = "0123456789abcdefABCDEF";
-      const size_t digit =
-          pos_ < text_.size() ? kDigits.find(text_[pos_]) : std::string_view::npos;
+      const size_t digit = pos_ < text_.size() ? kDigits.find(text_[pos_]) : std::string_view::npos;
       if (digit == std::string_view::npos) return false;
       code = code << 4 | static_cast<uint32_t>(digit < 16 ? digit : digit - 6);
     }

@@ -120,9 +120,8 @@ std::optional<ApiRequest> ApiRequest::Parse(std::string_view path, std::string_v
     return true;
   });
   if (!query_ok) {
-    *problem =
-        "the query is not percent-encoded UTF-8, or has more than " +
-        std::to_string(kMaxParameters) + " parameters: write % and two hexadecimal digits";
+    *problem = "the query is not percent-encoded UTF-8, or has more than " +
+               std::to_string(kMaxParameters) + " parameters: write % and two hexadecimal digits";
     return std::nullopt;
   }
   return request;

@@ -37,8 +37,7 @@ class ApiRequest {
 
   // Reads an integer within the bounds, or leaves *value when it is not there. Returns what is
   // wrong, or an empty text.
-  std::string ReadInteger(std::string_view name, uint64_t min, uint64_t max,
-                          uint64_t* value) const;
+  std::string ReadInteger(std::string_view name, uint64_t min, uint64_t max, uint64_t* value) const;
   std::string ReadLimit(uint64_t* limit) const { return ReadInteger("limit", 1, kMaxLimit, limit); }
 
  private:
