@@ -87,7 +87,7 @@ Json RemoteWriteJson(const RemoteWriteStatus& status) {
   return {{"receivers", std::move(receivers)},
           {"storage",
            {{"path", TextOrNull(status.path)},
-            {"up", status.has_storage && status.storage_up},
+            {"up", status.storage_up},
             {"error", TextOrNull(status.storage_error)},
             {"file_bytes", status.file_bytes},
             {"unclaimed_bytes", status.unclaimed_bytes},
