@@ -112,8 +112,8 @@ TEST_F(AnalysisTest, TopIsAsTheNaiveComputationHasIt) {
           ++counts.label_sets;
           if (set.born_ms > filled.NowMs() - 3'600'000) ++counts.born;
         }
-        const Json answer = AnalyzeTop(&filled.registry, &filled.clock, limits_,
-                                       {by_operation, by_churn, 1000});
+        const Json answer =
+            AnalyzeTop(&filled.registry, &filled.clock, limits_, {by_operation, by_churn, 1000});
         ASSERT_EQ(answer["entries"].size(), expected.size());
         uint64_t last = UINT64_MAX;
         for (const Json& entry : answer["entries"]) {
@@ -173,9 +173,9 @@ TEST_F(AnalysisTest, LabelsThatComeMultiplyTheCost) {
   const Json answer = AnalyzeCost(&filled.registry, &filled.clock, limits_, question);
   EXPECT_EQ(answer["estimate"]["label_sets"], filled.spans.size() * 200);
   question.add.assign(10, {"x", 1'000'000'000});
-  EXPECT_EQ(AnalyzeCost(&filled.registry, &filled.clock, limits_,
-                        question)["estimate"]["label_sets"],
-            1'000'000'000'000'000);
+  EXPECT_EQ(
+      AnalyzeCost(&filled.registry, &filled.clock, limits_, question)["estimate"]["label_sets"],
+      1'000'000'000'000'000);
 }
 
 TEST_F(AnalysisTest, NothingAliveGivesEmptyAnswers) {
@@ -185,9 +185,8 @@ TEST_F(AnalysisTest, NothingAliveGivesEmptyAnswers) {
   EXPECT_EQ(AnalyzeMetrics(&filled.registry, &filled.clock, limits_)["metrics"], Json::array());
   EXPECT_EQ(AnalyzeLabels(&filled.registry, &filled.clock, limits_)["labels"], Json::array());
   EXPECT_EQ(AnalyzeTop(&filled.registry, &filled.clock, limits_, {})["entries"], Json::array());
-  EXPECT_EQ(
-      AnalyzeCost(&filled.registry, &filled.clock, limits_, {})["estimate"],
-      Json({{"label_sets", 0}, {"series", 0}}));
+  EXPECT_EQ(AnalyzeCost(&filled.registry, &filled.clock, limits_, {})["estimate"],
+            Json({{"label_sets", 0}, {"series", 0}}));
 }
 
 TEST_F(AnalysisTest, OverflowIsShownApartAndNotCounted) {

@@ -27,11 +27,11 @@ class FilledRegistry {
   };
 
   explicit FilledRegistry(GeneratorOptions options = {}) : registry(options, &clock) {
-    FamilyOptions spans;
-    spans.labels = {{"service", {}}, {"span_name", {}}, {"zone", {}}};
-    spans.metrics = {{"traces_spanmetrics_latency", "Latency.", MetricType::kHistogram, {0.1, 1}},
-                     {"traces_spanmetrics_calls_total", "Calls.", MetricType::kCounter, {}}};
-    span_family_ = registry.AddFamily(spans);
+    FamilyOptions family;
+    family.labels = {{"service", {}}, {"span_name", {}}, {"zone", {}}};
+    family.metrics = {{"traces_spanmetrics_latency", "Latency.", MetricType::kHistogram, {0.1, 1}},
+                      {"traces_spanmetrics_calls_total", "Calls.", MetricType::kCounter, {}}};
+    span_family_ = registry.AddFamily(family);
     FamilyOptions info;
     info.own_labels = true;
     info.metrics = {{"traces_target_info", "Info.", MetricType::kGauge, {}}};

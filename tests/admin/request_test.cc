@@ -39,7 +39,8 @@ TEST(ApiRequestTest, WhatIsNoPercentEncodedUtf8IsRefused) {
     EXPECT_FALSE(Parse("x", "a=" + std::string(text))) << text;
     EXPECT_FALSE(Parse("x", std::string(text) + "=a")) << text;
   }
-  for (const char* text : {"%e2%82%ac", "%f0%9f%9b%92", "%ed%9f%bf", "%f4%8f%bf%bf", "%00", "%7f"}) {
+  for (const char* text :
+       {"%e2%82%ac", "%f0%9f%9b%92", "%ed%9f%bf", "%f4%8f%bf%bf", "%00", "%7f"}) {
     EXPECT_TRUE(Parse(text)) << text;
   }
 }
@@ -61,8 +62,8 @@ TEST(ApiRequestTest, UnknownAndRepeatedNamesAreNamedWhenTheyAreHarmless) {
 }
 
 TEST(ApiRequestTest, IntegersHaveBounds) {
-  for (const char* text : {"0", "1001", "-1", "1.5", "", "+1", "1 ", "0x1",
-                           "18446744073709551617"}) {
+  for (const char* text :
+       {"0", "1001", "-1", "1.5", "", "+1", "1 ", "0x1", "18446744073709551617"}) {
     uint64_t limit = 7;
     EXPECT_EQ(Parse("x", "limit=" + std::string(text))->ReadLimit(&limit),
               "limit must be an integer from 1 to 1000")

@@ -22,8 +22,7 @@ TEST(SeriesSearchTest, FindsWhatTheNaiveComputationFinds) {
     if (labels.at("service") == "s3" && !labels.contains("zone")) ++expected;
   }
   ASSERT_GT(expected, 0u);
-  const Json found =
-      Search(&filled, R"(traces_spanmetrics_calls_total{service="s3",zone=""})");
+  const Json found = Search(&filled, R"(traces_spanmetrics_calls_total{service="s3",zone=""})");
   EXPECT_EQ(found["matched"], expected);
   EXPECT_EQ(found["truncated"], false);
   ASSERT_EQ(found["series"].size(), expected);
@@ -103,8 +102,7 @@ TEST(SeriesSearchTest, OverflowSeriesAreFound) {
   options.max_active_series = FilledRegistry::kSpanSeries;
   FilledRegistry filled(options);
   for (int i = 0; i < 5; ++i) filled.Count("s" + std::to_string(i), "op", "");
-  const Json found =
-      Search(&filled, R"(traces_spanmetrics_calls_total{metric_overflow="true"})");
+  const Json found = Search(&filled, R"(traces_spanmetrics_calls_total{metric_overflow="true"})");
   ASSERT_EQ(found["series"].size(), 1u);
   EXPECT_EQ(found["series"][0]["value"], 4);
 }
