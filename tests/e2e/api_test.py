@@ -146,6 +146,25 @@ class ApiTest(unittest.TestCase):
                              ("there", "2.0", True))
             self.assertGreater(self.ask("overview")["spans"]["received"], 0)
 
+    def test_a_receiver_that_does_not_answer_is_not_healthy(self):
+        self.start({"generator": {"collection_interval": "1s"},
+                    "remote_write": [{"name": "away", "url": "http://u:hunter2@127.0.0.1:1/x?y=z"}]})
+        self.send("op")
+
+        def failing():
+            self.send("op")
+            status = self.ask("remote-write")["receivers"][0]
+            return status if status["last_error"] and status["samples"]["pending"] else None
+        status = harness.wait_until(failing, "the first failure")
+        self.assertEqual((status["healthy"], status["last_success_ms"], status["url"]),
+                         (False, None, "http://127.0.0.1:1/x"))
+        self.assertAlmostEqual(status["last_error_ms"] / 1000, time.time(), delta=30)
+        self.assertGreater(status["queue"]["bytes"], 0)
+        overview = self.ask("overview")
+        self.assertFalse(overview["remote_write"][0]["healthy"])
+        self.assertIn("pushing to away fails", overview["warnings"][0]["text"])
+        self.assertNotIn("hunter2", json.dumps(overview) + json.dumps(status))
+
     def test_hostile_names_come_back_as_they_were_sent(self):
         self.start({"generator": {"processors": ["span-metrics", "service-graphs"]},
                     "generator.span_metrics": {"dimensions": ["evil"]}})
