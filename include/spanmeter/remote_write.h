@@ -69,7 +69,7 @@ struct RemoteWriteStatus {
 
   // Of the storage. Without receivers there is none.
   bool has_storage = false;
-  std::string path;  // empty: in memory only
+  std::string path;        // empty: in memory only
   bool storage_up = true;  // false: the disk fails
   std::string storage_error;
   uint64_t file_bytes = 0;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <deque>
+#include <cmath>
 #include <map>
 #include <random>
 #include <unordered_map>
@@ -450,7 +450,7 @@ Json AnalyzeCost(Registry* registry, const Clock* clock, const AnalysisLimits& l
           ? 0
           : static_cast<double>(visitor.series) / static_cast<double>(visitor.label_sets);
   const auto whole = [](double estimate) {
-    return static_cast<uint64_t>(std::min(estimate, kMaxEstimate) + 0.5);
+    return static_cast<uint64_t>(std::llround(std::min(estimate, kMaxEstimate)));
   };
   Json labels = Json::array();
   for (const auto& [name, label] : visitor.table().labels()) {

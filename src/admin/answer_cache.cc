@@ -1,6 +1,7 @@
 #include "admin/answer_cache.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace spanmeter {
@@ -38,39 +39,41 @@ std::string AnswerCache::Get(const std::string& name, const std::string& questio
   const std::shared_ptr<Tenant> tenant = TenantOf(name);
   const MutexLock lock(&tenant->mutex);
   const int64_t begin_nanos = clock_->MonotonicNanos();
-  const auto known = tenant->answers.find(question);
-  if (known != tenant->answers.end() && known->second.until_nanos > begin_nanos) {
-    return known->second.body;
-  }
+  const std::string* const known = tenant->answers.Find(question, begin_nanos);
+  if (known != nullptr) return *known;
   Json json = make();
   json["computed_ms"] = clock_->WallNanos() / kNanosPerMilli;
   std::string body = JsonText(json);
-  Keep(question, body, Until(begin_nanos), tenant.get());
+  tenant->answers.Keep(question, body, clock_->MonotonicNanos(), Until(begin_nanos));
   return body;
 }
 
-void AnswerCache::Keep(const std::string& question, const std::string& body, int64_t until_nanos,
-                       Tenant* tenant) {
-  const int64_t now = clock_->MonotonicNanos();
-  const auto size_of = [](const auto& entry) {
-    return entry.first.size() + entry.second.body.size();
-  };
-  const auto drop = [&](auto it) {
-    tenant->bytes -= size_of(*it);
-    return tenant->answers.erase(it);
-  };
-  for (auto it = tenant->answers.begin(); it != tenant->answers.end();) {
-    it = it->second.until_nanos <= now ? drop(it) : std::next(it);
+const std::string* AnswerCache::Answers::Find(const std::string& question,
+                                              int64_t now_nanos) const {
+  const auto known = answers_.find(question);
+  if (known == answers_.end() || known->second.until_nanos <= now_nanos) return nullptr;
+  return &known->second.body;
+}
+
+AnswerCache::Answers::Map::iterator AnswerCache::Answers::Drop(Map::iterator it) {
+  bytes_ -= it->first.size() + it->second.body.size();
+  return answers_.erase(it);
+}
+
+void AnswerCache::Answers::Keep(const std::string& question, const std::string& body,
+                                int64_t now_nanos, int64_t until_nanos) {
+  for (auto it = answers_.begin(); it != answers_.end();) {
+    it = it->second.until_nanos <= now_nanos ? Drop(it) : std::next(it);
   }
   const size_t size = question.size() + body.size();
   if (size > kMaxBytes) return;
-  while (tenant->bytes + size > kMaxBytes) {
-    drop(std::min_element(
-        tenant->answers.begin(), tenant->answers.end(),
-        [](const auto& a, const auto& b) { return a.second.until_nanos < b.second.until_nanos; }));
+  while (bytes_ + size > kMaxBytes) {
+    Drop(std::min_element(answers_.begin(), answers_.end(), [](const auto& a, const auto& b) {
+      return a.second.until_nanos < b.second.until_nanos;
+    }));
   }
-  tenant->answers[question] = {body, until_nanos};
-  tenant->bytes += size;
+  answers_[question] = {body, until_nanos};
+  bytes_ += size;
 }
 
 AnswerCache::Graph AnswerCache::GetGraph(const std::string& name, Registry* registry,

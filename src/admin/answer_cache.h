@@ -48,10 +48,25 @@ class AnswerCache {
     std::string body;
     int64_t until_nanos = 0;
   };
+  // What there is of a tenant. Not thread-safe.
+  class Answers {
+   public:
+    // Null when there is none any more.
+    const std::string* Find(const std::string& question, int64_t now_nanos) const;
+    // Makes room, if need be, by dropping those that would be dropped next.
+    void Keep(const std::string& question, const std::string& body, int64_t now_nanos,
+              int64_t until_nanos);
+
+   private:
+    using Map = std::map<std::string, Answer>;
+    Map::iterator Drop(Map::iterator it);
+
+    Map answers_;
+    size_t bytes_ = 0;
+  };
   struct Tenant {
     Mutex mutex;  // held while an answer is made
-    std::map<std::string, Answer> answers GUARDED_BY(mutex);
-    size_t bytes GUARDED_BY(mutex) = 0;
+    Answers answers GUARDED_BY(mutex);
     Graph graph GUARDED_BY(mutex);
     int64_t graph_until_nanos GUARDED_BY(mutex) = 0;
     GraphHistory snapshots GUARDED_BY(mutex);
@@ -62,8 +77,6 @@ class AnswerCache {
   };
 
   std::shared_ptr<Tenant> TenantOf(const std::string& name);
-  void Keep(const std::string& question, const std::string& body, int64_t until_nanos,
-            Tenant* tenant) REQUIRES_LOCK(tenant->mutex);
   // How long an answer lasts that was begun at this time.
   int64_t Until(int64_t begin_nanos) const;
 

@@ -1,7 +1,6 @@
 #include "admin/graph_json.h"
 
 #include <algorithm>
-#include <deque>
 #include <map>
 #include <optional>
 #include <set>

@@ -3,13 +3,13 @@
 #ifndef SPANMETER_ADMIN_SERVICE_GRAPH_H_
 #define SPANMETER_ADMIN_SERVICE_GRAPH_H_
 
-#include <compare>
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "spanmeter/clock.h"
@@ -26,7 +26,9 @@ struct EdgeKey {
   std::string server;
   std::string type;  // the label connection_type
 
-  auto operator<=>(const EdgeKey&) const = default;
+  bool operator<(const EdgeKey& other) const {
+    return std::tie(client, server, type) < std::tie(other.client, other.server, other.type);
+  }
 };
 
 // What an edge's series say at one time.
