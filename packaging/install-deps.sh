@@ -50,6 +50,7 @@ readonly test_packages=(
   openssl
   python3
   python3-grpcio
+  python3-jsonschema
   python3-prometheus-client
   python3-protobuf
   python3-snappy

@@ -3,6 +3,7 @@
 #ifndef SPANMETER_CONFIG_H_
 #define SPANMETER_CONFIG_H_
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -45,6 +46,19 @@ std::string FormatProblems(const std::string& path, const std::vector<ConfigProb
 // The effective configuration as TOML that ParseConfig() accepts; secrets are replaced by
 // "<secret>".
 std::string PrintConfig(const Options& options);
+
+// One option of a tenant as it is in force, and where it comes from.
+struct EffectiveOption {
+  std::string key;    // below [generator], as "span_metrics.dimensions"
+  std::string value;  // as TOML
+  enum class Source : uint8_t { kDefault, kGenerator, kTenant };
+  // The innermost place whose value differs from what would hold without it.
+  Source source = Source::kDefault;
+};
+
+// All options of a tenant, whether it has a table of its own or not, in the order of PrintConfig().
+std::vector<EffectiveOption> DescribeTenantOptions(const Options& options,
+                                                   const std::string& tenant);
 
 }  // namespace spanmeter
 

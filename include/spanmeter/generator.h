@@ -19,6 +19,7 @@
 #include "spanmeter/options.h"
 #include "spanmeter/processor.h"
 #include "spanmeter/registry.h"
+#include "spanmeter/span_metrics.h"
 #include "spanmeter/span_view.h"
 #include "spanmeter/tenant_id.h"
 
@@ -84,6 +85,19 @@ struct CollectionOptions {
   bool disabled = false;
 };
 
+// Since the start of the generator.
+struct GeneratorTotals {
+  struct Discarded {
+    std::string_view reason;
+    std::string processor;  // "all" where a span is lost to all of them
+    uint64_t spans = 0;
+  };
+  uint64_t spans = 0;
+  uint64_t bytes = 0;
+  uint64_t outside_time_range = 0;
+  std::vector<Discarded> discarded;  // all reasons that there can be
+};
+
 // Thread-safe. Must outlive its sessions.
 class Generator {
  public:
@@ -117,6 +131,10 @@ class Generator {
   // Whether nothing is left of the tenant: no series, no end of a series that is still to be passed
   // on, no request for stale_duration, and nothing that waits for its other side.
   bool IsIdle() const;
+
+  GeneratorTotals totals() const;
+  // See SpanNameTemplates().
+  std::vector<SpanNameTemplate> SpanNames(size_t limit) const;
 
   // Appends what the generator says about itself, with the label `tenant`.
   void AppendMetrics(std::vector<prometheus::MetricFamily>* families) const;

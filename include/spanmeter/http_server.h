@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "spanmeter/api_reply.h"
 #include "spanmeter/clock.h"
 #include "spanmeter/log.h"
 #include "spanmeter/options.h"
@@ -25,6 +26,8 @@ struct HttpContent {
   std::function<bool(const std::string& tenant)> has_tenant;
   // Reads the configuration anew; returns what was wrong with it, or an empty text.
   std::function<std::string()> reload;
+  // Answers GET /api/v1/PATH?QUERY; neither is decoded.
+  std::function<ApiReply(const std::string& path, const std::string& query)> api;
   // Whether requests for spans are being taken, for /-/ready.
   std::function<bool()> ready;
 };

@@ -200,6 +200,11 @@ struct ApplyResult {
   std::array<uint64_t, kMaxFamilies> dropped = {};
 };
 
+class LabelSetVisitor;
+
+// What a walk presents: all label sets, or only those that stand for what the limits refused.
+enum class WalkScope : uint8_t { kAll, kOverflow };
+
 // Thread-safe, except for AddFamily() and EndOtherFamilies().
 class Registry {
  public:
@@ -252,6 +257,11 @@ class Registry {
   bool VisitEnded(SampleSink* sink);
   // Whether VisitEnded() would present something.
   bool HasEnded() const;
+
+  // Presents the label sets that are alive, whether they are collected or not; see
+  // label_set_walk.h. Never blocks Apply() for longer than it takes to copy a few dozen of them.
+  // False when the visitor ended the walk.
+  bool Walk(WalkScope scope, LabelSetVisitor* visitor);
 
   RegistryStats GetStats() const;
 

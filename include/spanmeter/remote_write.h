@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "spanmeter/clock.h"
@@ -23,6 +24,57 @@ struct CollectedTenant {
   std::shared_ptr<Registry> registry;
   int64_t interval_nanos = 0;  // of collections; whole milliseconds count
   bool disabled = false;       // nothing of it is to be shown
+};
+
+// How the pushing goes, for people to look at.
+struct RemoteWriteStatus {
+  struct Counts {
+    uint64_t collected = 0;
+    uint64_t sent = 0;
+    uint64_t retried = 0;
+    uint64_t failed = 0;
+    uint64_t pending = 0;
+  };
+  struct Dropped {
+    std::string_view reason;
+    uint64_t samples = 0;
+    uint64_t histograms = 0;
+    uint64_t exemplars = 0;
+  };
+  struct Receiver {
+    std::string name;
+    std::string url;         // without what may be secret
+    bool protocol_2 = true;  // else 1.0
+    // Whether the last request succeeded, or there was none yet.
+    bool healthy = true;
+    uint64_t shards = 0;
+    uint64_t max_shards = 0;
+    uint64_t queue_blocks = 0;
+    uint64_t queue_bytes = 0;
+    uint64_t queue_memory_bytes = 0;
+    double queue_age_seconds = 0;
+    Counts samples;
+    Counts histograms;
+    Counts exemplars;
+    std::vector<Dropped> dropped;  // by every reason that there can be
+    uint64_t bytes_sent = 0;
+    // How far what was sent is behind what was collected.
+    double lag_seconds = 0;
+    std::string last_error;  // empty: none yet
+    // Since the Unix epoch; 0: never.
+    int64_t last_error_ms = 0;
+    int64_t last_success_ms = 0;
+  };
+  std::vector<Receiver> receivers;
+
+  // Of the storage. Without receivers there is none.
+  bool has_storage = false;
+  std::string path;        // empty: in memory only
+  bool storage_up = true;  // false: the disk fails
+  std::string storage_error;
+  uint64_t file_bytes = 0;
+  uint64_t unclaimed_bytes = 0;
+  uint64_t files_set_aside = 0;
 };
 
 // Thread-safe, but for Start() and Stop().
@@ -50,6 +102,9 @@ class RemoteWrite {
   // Other receivers from now on. What waits for one whose name stays goes to its new address; what
   // waits for one that is gone stays in the storage.
   void Reload(const Options& options);
+
+  // Never waits for a collection, the disk or a receiver.
+  RemoteWriteStatus status() const;
 
   // Collects for the last time and sends what there is, at most until `deadline_nanos` (monotonic
   // clock). What is left then stays in the storage or, without one, is lost, and said to be.

@@ -53,6 +53,8 @@ class Tenants {
   bool Visit(std::string_view tenant, SampleSink* sink) const;
   // Every tenant, by name.
   std::vector<std::shared_ptr<Generator>> All() const;
+  // The tenant, or null when it is not there.
+  std::shared_ptr<Generator> Get(std::string_view tenant) const;
   // Whether the tenant is there, with or without series, or has options of its own.
   bool Has(std::string_view tenant) const;
 

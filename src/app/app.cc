@@ -1,5 +1,6 @@
 #include "app/app.h"
 
+#include <map>
 #include <utility>
 
 #include "spanmeter/process_metrics.h"
@@ -26,10 +27,10 @@ std::vector<CollectedTenant> TenantsToCollect(const Tenants& tenants) {
 }
 
 // The names of the settings in which the options differ although only a restart changes them.
-std::string RestartOnlyChanges(const Options& before, const Options& after) {
-  std::string names;
+std::vector<std::string> RestartOnlyChanges(const Options& before, const Options& after) {
+  std::vector<std::string> names;
   const auto check = [&names](bool same, const char* name) {
-    if (!same) names.append(names.empty() ? "" : ", ").append(name);
+    if (!same) names.emplace_back(name);
   };
   check(before.log.format == after.log.format, "log.format");
   check(before.otlp_grpc == after.otlp_grpc, "otlp.grpc");
@@ -37,6 +38,21 @@ std::string RestartOnlyChanges(const Options& before, const Options& after) {
   check(before.tenancy.enabled == after.tenancy.enabled, "tenancy.enabled");
   check(before.storage == after.storage, "storage");
   return names;
+}
+
+// How many OTLP requests were answered, by code, over all transports.
+std::map<std::string, uint64_t> CountRequests(SelfMetrics* metrics) {
+  std::map<std::string, uint64_t> counts;
+  for (const prometheus::MetricFamily& family : metrics->registry().Collect()) {
+    if (family.name != "spanmeter_otlp_requests_total") continue;
+    for (const prometheus::ClientMetric& metric : family.metric) {
+      for (const auto& label : metric.label) {
+        if (label.name != "code") continue;
+        counts[label.value] += static_cast<uint64_t>(metric.counter.value);
+      }
+    }
+  }
+  return counts;
 }
 
 }  // namespace
@@ -51,7 +67,8 @@ App::App(const Options& options, std::string config_file, ConfigOverrides overri
       remote_write_(
           options, version, [this] { return TenantsToCollect(tenants_); }, &clock_, &logger_,
           &metrics_),
-      options_(options) {
+      options_(options),
+      admin_(MakeAdminParts(version, options.tenancy.enabled)) {
   AddBuildInfo(version, &metrics_);
   AddProcessMetrics(&metrics_);
 }
@@ -74,6 +91,9 @@ bool App::Start() {
     return tenant ? tenants_.Visit(*tenant, sink) : tenants_.Visit(sink);
   };
   content.has_tenant = [this](const std::string& tenant) { return tenants_.Has(tenant); };
+  content.api = [this](const std::string& path, const std::string& query) {
+    return admin_.Answer(path, query);
+  };
   content.reload = [this] { return Reload(); };
   content.ready = [this] { return ready_.load(); };
   http_ = HttpServer::Start(options.http, content, &clock_, &logger_, &metrics_, &error);
@@ -111,14 +131,20 @@ std::string App::Reload() {
   ConfigResult config = LoadConfig(config_file_, overrides_);
   std::string problem = FormatProblems(config_file_, config.problems);
   if (problem.empty()) {
-    const std::string fixed = RestartOnlyChanges(options_, config.options);
+    restart_needed_for_ = RestartOnlyChanges(options_, config.options);
+    std::string fixed;
+    for (const std::string& name : restart_needed_for_) {
+      fixed.append(fixed.empty() ? "" : ", ").append(name);
+    }
     if (!fixed.empty()) {
       problem = config_file_ + ": cannot change " + fixed +
                 " while running: restart spanmeter, or undo the change\n";
     }
+  } else {
+    restart_needed_for_.clear();
   }
   if (!problem.empty()) {
-    reload_metrics_.Count(false);
+    reload_metrics_.CountFailure(problem);
     logger_.Error("cannot reload the configuration, the former one stays in force",
                   {{"config", config_file_}, {"problems", problem}});
     return problem;
@@ -133,7 +159,7 @@ std::string App::Reload() {
   }
   remote_write_.Reload(options_);
   // Only now: who sees the counter move may rely on it.
-  reload_metrics_.Count(true);
+  reload_metrics_.CountSuccess();
   logger_.Info("configuration reloaded", {{"config", config_file_}});
   if (!restarted.empty()) {
     logger_.Warn("metrics end or begin anew, because processors, labels or buckets changed",
@@ -141,6 +167,24 @@ std::string App::Reload() {
   }
   LogRemarks(options_);
   return "";
+}
+
+AdminParts App::MakeAdminParts(const std::string& version, bool tenancy) {
+  AdminParts parts;
+  parts.version = version;
+  parts.tenancy = tenancy;
+  parts.clock = &clock_;
+  parts.tenants = &tenants_;
+  parts.config = [this] { return DescribeConfig(); };
+  parts.remote_write = [this] { return remote_write_.status(); };
+  parts.requests = [this] { return CountRequests(&metrics_); };
+  return parts;
+}
+
+AdminConfig App::DescribeConfig() {
+  const MutexLock lock(&reload_mutex_);
+  const ReloadMetrics::Last last = reload_metrics_.last();
+  return {config_file_, options_, last.time_ms, last.success, last.problem, restart_needed_for_};
 }
 
 // Settings that are allowed, but perhaps not meant.

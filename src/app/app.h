@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "spanmeter/admin_api.h"
 #include "spanmeter/clock.h"
 #include "spanmeter/config.h"
 #include "spanmeter/http_server.h"
@@ -47,7 +49,10 @@ class App {
   std::string Reload();
 
   // To be called every MaintenanceIntervalNanos() while running: what is due without a request.
-  void Maintain() { tenants_.Maintain(); }
+  void Maintain() {
+    tenants_.Maintain();
+    admin_.Maintain();
+  }
   int64_t MaintenanceIntervalNanos() const { return tenants_.MaintenanceIntervalNanos(); }
 
   // "host:port" as bound. REQUIRES: Start() succeeded.
@@ -57,6 +62,8 @@ class App {
   const Logger& logger() const { return logger_; }
 
  private:
+  AdminParts MakeAdminParts(const std::string& version, bool tenancy);
+  AdminConfig DescribeConfig();
   void LogRemarks(const Options& options) const;
 
   const std::string config_file_;
@@ -70,6 +77,9 @@ class App {
   RemoteWrite remote_write_;
   Mutex reload_mutex_;
   Options options_ GUARDED_BY(reload_mutex_);
+  // What the last reload would have changed but could not.
+  std::vector<std::string> restart_needed_for_ GUARDED_BY(reload_mutex_);
+  AdminApi admin_;
   std::atomic<bool> ready_{false};
   std::unique_ptr<HttpServer> http_;
   std::unique_ptr<OtlpGrpcServer> grpc_;

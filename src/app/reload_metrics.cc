@@ -1,5 +1,7 @@
 #include "app/reload_metrics.h"
 
+#include <utility>
+
 #include <prometheus/registry.h>
 
 namespace spanmeter {
@@ -26,16 +28,29 @@ ReloadMetrics::ReloadMetrics(const Clock* clock, SelfMetrics* metrics) : clock_(
   SetLoaded();
 }
 
-void ReloadMetrics::Count(bool success) {
-  (success ? successes_ : failures_)->Increment();
-  if (success) {
-    SetLoaded();
-  } else {
-    last_successful_->Set(0);
-  }
+void ReloadMetrics::CountSuccess() {
+  successes_->Increment();
+  SetLoaded();
+}
+
+void ReloadMetrics::CountFailure(std::string problem) {
+  failures_->Increment();
+  last_successful_->Set(0);
+  SetLast(false, std::move(problem));
+}
+
+ReloadMetrics::Last ReloadMetrics::last() const {
+  const MutexLock lock(&mutex_);
+  return last_;
+}
+
+void ReloadMetrics::SetLast(bool success, std::string problem) {
+  const MutexLock lock(&mutex_);
+  last_ = {clock_->WallNanos() / kNanosPerMilli, success, std::move(problem)};
 }
 
 void ReloadMetrics::SetLoaded() {
+  SetLast(true, "");
   last_successful_->Set(1);
   last_success_seconds_->Set(static_cast<double>(clock_->WallNanos()) / kNanosPerSecond);
 }

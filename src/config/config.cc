@@ -173,4 +173,27 @@ std::string PrintConfig(const Options& options) {
   return text;
 }
 
+std::vector<EffectiveOption> DescribeTenantOptions(const Options& options,
+                                                   const std::string& tenant) {
+  using Source = EffectiveOption::Source;
+  GeneratorOptions defaults;
+  SettleTenantLabel(options.tenancy, &defaults);
+  const auto own = options.tenants.find(tenant);
+  const GeneratorOptions& effective =
+      own == options.tenants.end() ? options.generator : own->second;
+  std::vector<EffectiveOption> described;
+  for (const ConfigKey<GeneratorOptions>& key : GeneratorKeys()) {
+    EffectiveOption& option = described.emplace_back();
+    option.key = key.name;
+    option.value = key.print(effective);
+    const std::string inherited = key.print(options.generator);
+    if (option.value != inherited) {
+      option.source = Source::kTenant;
+    } else if (inherited != key.print(defaults)) {
+      option.source = Source::kGenerator;
+    }
+  }
+  return described;
+}
+
 }  // namespace spanmeter

@@ -125,6 +125,15 @@ bool Generator::IsIdle() const {
          current->registry.GetStats().active_series == 0 && !current->registry.HasEnded();
 }
 
+GeneratorTotals Generator::totals() const { return metrics_->Totals(); }
+
+std::vector<SpanNameTemplate> Generator::SpanNames(size_t limit) const {
+  const std::shared_ptr<GeneratorState> current = state();
+  if (!current->options.processors.span_metrics()) return {};
+  // The first processor, if there is one of its kind.
+  return SpanNameTemplates(*current->processors.front(), limit);
+}
+
 void Generator::AppendMetrics(std::vector<prometheus::MetricFamily>* families) const {
   metrics_->Append(*state(), families);
 }

@@ -144,6 +144,26 @@ void GeneratorMetrics::WarnWhenManyAreOutside() {
       {{"tenant", tenant_}, {"spans", spans}, {"outside", outside}});
 }
 
+GeneratorTotals GeneratorMetrics::Totals() const {
+  GeneratorTotals totals;
+  totals.spans = spans_.load(std::memory_order_relaxed);
+  totals.bytes = bytes_.load(std::memory_order_relaxed);
+  totals.outside_time_range = outside_time_range_.load(std::memory_order_relaxed);
+  totals.discarded = {{DiscardReasonName(DiscardReason::kOutsideTimeRange), kAllProcessors,
+                       totals.outside_time_range},
+                      {DiscardReasonName(DiscardReason::kInvalidId), kAllProcessors,
+                       invalid_ids_.load(std::memory_order_relaxed)}};
+  const MutexLock lock(&mutex_);
+  for (const auto& processor : processors_) {
+    for (const DiscardReason reason : kProcessorReasons) {
+      const auto& discarded = processor->discarded[static_cast<size_t>(reason)];
+      totals.discarded.push_back(
+          {DiscardReasonName(reason), processor->name, discarded.load(std::memory_order_relaxed)});
+    }
+  }
+  return totals;
+}
+
 void GeneratorMetrics::Append(const GeneratorState& state,
                               std::vector<MetricFamily>* families) const {
   FamilyAppender appender({{"tenant", tenant_}}, families);

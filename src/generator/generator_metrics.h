@@ -41,6 +41,7 @@ class GeneratorMetrics {
   void CountProcessed(const ProcessorCounts& counts, double max_span_multiplier,
                       ProcessorMetrics* processor);
 
+  GeneratorTotals Totals() const;
   // Appends everything, the state of `state` as well.
   void Append(const GeneratorState& state, std::vector<prometheus::MetricFamily>* families) const;
 

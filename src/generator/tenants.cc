@@ -100,6 +100,12 @@ std::vector<std::shared_ptr<Generator>> Tenants::All() const {
   return all;
 }
 
+std::shared_ptr<Generator> Tenants::Get(std::string_view tenant) const {
+  const MutexLock lock(&mutex_);
+  const auto found = generators_.find(tenant);
+  return found == generators_.end() ? nullptr : found->second;
+}
+
 bool Tenants::Visit(SampleSink* sink) const {
   std::vector<std::shared_ptr<Registry>> registries;
   for (const auto& generator : All()) registries.push_back(generator->registry());

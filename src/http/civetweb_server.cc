@@ -14,6 +14,7 @@
 namespace spanmeter {
 namespace {
 
+constexpr std::string_view kApi = "/api/v1/";
 constexpr int64_t kLogIntervalNanos = 10 * kNanosPerSecond;
 
 // Requests come with few header fields of one name; these are the values in order, as one list.
@@ -51,6 +52,13 @@ std::optional<std::string> QueryParameter(const mg_request_info& info, const cha
   if (size < 0) return std::nullopt;
   value.resize(static_cast<size_t>(size));
   return value;
+}
+
+const UiFile* FindUiFile(std::string_view path) {
+  for (const UiFile& file : UiFiles()) {
+    if (file.path == path) return &file;
+  }
+  return nullptr;
 }
 
 bool OnlyReads(std::string_view method) { return method == "GET" || method == "HEAD"; }
@@ -237,21 +245,19 @@ int CivetWebServer::Handle(mg_connection* conn) {
 }
 
 void CivetWebServer::Answer(const mg_connection* conn, std::string_view path, Reply* reply) {
-  enum class Target : uint8_t { kScrape, kHealthy, kReady, kReload, kPage, kStyle };
+  enum class Target : uint8_t { kScrape, kHealthy, kReady, kReload };
   struct Route {
     std::string_view path;
     Target target;
     ScrapePath scrape_path = ScrapePath::kMetrics;
   };
-  static constexpr std::array<Route, 8> kRoutes = {{
+  static constexpr std::array<Route, 6> kRoutes = {{
       {"/metrics", Target::kScrape, ScrapePath::kMetrics},
       {"/metrics/generated", Target::kScrape, ScrapePath::kGenerated},
       {"/metrics/self", Target::kScrape, ScrapePath::kSelf},
       {"/-/healthy", Target::kHealthy},
       {"/-/ready", Target::kReady},
       {"/-/reload", Target::kReload},
-      {"/", Target::kPage},
-      {"/style.css", Target::kStyle},
   }};
 
   ReplyHead head;
@@ -259,17 +265,25 @@ void CivetWebServer::Answer(const mg_connection* conn, std::string_view path, Re
   for (const Route& route : kRoutes) {
     if (route.path == path) found = &route;
   }
-  if (found == nullptr) {
+  const bool is_api = path.starts_with(kApi);
+  const UiFile* const file = FindUiFile(path);
+  if (found == nullptr && file == nullptr && !is_api) {
     head.status = 404;
     reply->Send(head, "not found\n");
     return;
   }
   const std::string_view method = mg_get_request_info(conn)->request_method;
-  const bool changes = found->target == Target::kReload;
+  const bool changes = found != nullptr && found->target == Target::kReload;
   if (changes ? method != "POST" : !OnlyReads(method)) {
     head.status = 405;
     head.headers = changes ? "Allow: POST\r\n" : "Allow: GET, HEAD\r\n";
     reply->Send(head, "method not allowed\n");
+    return;
+  }
+  if (is_api) return Api(conn, path, reply);
+  if (file != nullptr) {
+    head.content_type = file->content_type;
+    reply->Send(head, file->content);
     return;
   }
   switch (found->target) {
@@ -288,15 +302,17 @@ void CivetWebServer::Answer(const mg_connection* conn, std::string_view path, Re
     case Target::kReload:
       Reload(conn, reply);
       break;
-    case Target::kPage:
-      head.content_type = "text/html; charset=utf-8";
-      reply->Send(head, kIndexHtml);
-      break;
-    case Target::kStyle:
-      head.content_type = "text/css; charset=utf-8";
-      reply->Send(head, kStyleCss);
-      break;
   }
+}
+
+void CivetWebServer::Api(const mg_connection* conn, std::string_view path, Reply* reply) {
+  const char* const query = mg_get_request_info(conn)->query_string;
+  const ApiReply answer =
+      content_.api(std::string(path.substr(kApi.size())), query == nullptr ? "" : query);
+  ReplyHead head;
+  head.status = answer.status;
+  head.content_type = answer.content_type;
+  reply->Send(head, answer.body);
 }
 
 void CivetWebServer::Scrape(const mg_connection* conn, ScrapePath path, Reply* reply) {

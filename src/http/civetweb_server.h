@@ -70,6 +70,7 @@ class CivetWebServer final : public HttpServer {
   bool ShouldClose(const mg_connection* conn) const;
   int64_t Deadline() const { return clock_->MonotonicNanos() + limits_.answer_nanos; }
   void Answer(const mg_connection* conn, std::string_view path, Reply* reply);
+  void Api(const mg_connection* conn, std::string_view path, Reply* reply);
   void Scrape(const mg_connection* conn, ScrapePath path, Reply* reply);
   bool SendScrape(ScrapePath path, const std::optional<std::string>& tenant,
                   const Negotiated& negotiated, Reply* reply);

@@ -150,6 +150,7 @@ class Family {
 
  private:
   friend class FamilyReader;
+  friend class LabelSetWalker;
 
   struct alignas(64) Shard {
     Mutex mutex;

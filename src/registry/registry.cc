@@ -13,6 +13,7 @@
 
 #include "registry/family.h"
 #include "registry/family_reader.h"
+#include "registry/label_set_walker.h"
 
 namespace spanmeter {
 
@@ -264,6 +265,12 @@ bool Registry::VisitEnded(SampleSink* sink) {
     }
   }
   return true;
+}
+
+bool Registry::Walk(WalkScope scope, LabelSetVisitor* visitor) {
+  FamilyShared& shared = *impl_->shared;
+  const VisitScope visit(&shared.gate);
+  return LabelSetWalker(impl_->families, shared.clock->MonotonicNanos(), scope, visitor).Walk();
 }
 
 RegistryStats Registry::GetStats() const {

@@ -44,6 +44,8 @@ class Endpoint {
   const std::shared_ptr<BlockQueue>& queue() const { return queue_; }
   EndpointMetrics* metrics() const { return metrics_; }
 
+  SendLoop::Status sender_status() const { return sender_->status(); }
+
   // How to encode what is collected now.
   TenantCollector::Target target() const;
   // Notes what goes into the queue.

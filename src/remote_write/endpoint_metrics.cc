@@ -23,6 +23,12 @@ void Raise(int64_t value, std::atomic<int64_t>* highest) {
   }
 }
 
+// Of the oldest sample that waits.
+double AgeSeconds(const QueueStats& queue, int64_t now_ms) {
+  if (queue.oldest_ms == 0) return 0;
+  return static_cast<double>(std::max<int64_t>(now_ms - queue.oldest_ms, 0)) / kMsPerSecond;
+}
+
 // One counter for each kind of points: `prefix` KIND `suffix`.
 void AppendKinds(const std::string& suffix, const std::string& help, const SampleCounts& counts,
                  const FamilyAppender::Labels& labels, FamilyAppender* appender) {
@@ -108,6 +114,43 @@ void EndpointMetrics::SetShards(uint64_t now, uint64_t max) {
   max_shards_.store(max, std::memory_order_relaxed);
 }
 
+void EndpointMetrics::Describe(const QueueStats& queue, int64_t now_ms,
+                               RemoteWriteStatus::Receiver* receiver) const {
+  receiver->name = remote_name_;
+  receiver->url = url_;
+  receiver->shards = shards_.load(std::memory_order_relaxed);
+  receiver->max_shards = max_shards_.load(std::memory_order_relaxed);
+  receiver->queue_blocks = queue.blocks;
+  receiver->queue_bytes = queue.bytes;
+  receiver->queue_memory_bytes = queue.memory_bytes;
+  receiver->queue_age_seconds = AgeSeconds(queue, now_ms);
+  const SampleCounts in = in_.Load();
+  const SampleCounts sent = sent_.Load();
+  const SampleCounts retried = retried_.Load();
+  const SampleCounts failed = failed_.Load();
+  const auto counts = [&](uint64_t SampleCounts::*kind) -> RemoteWriteStatus::Counts {
+    return {in.*kind, sent.*kind, retried.*kind, failed.*kind, queue.counts.*kind};
+  };
+  receiver->samples = counts(&SampleCounts::samples);
+  receiver->histograms = counts(&SampleCounts::histograms);
+  receiver->exemplars = counts(&SampleCounts::exemplars);
+  for (size_t i = 0; i < kDropReasonNames.size(); ++i) {
+    const SampleCounts dropped = dropped_[i].Load();
+    receiver->dropped.push_back(
+        {kDropReasonNames[i], dropped.samples, dropped.histograms, dropped.exemplars});
+  }
+  receiver->bytes_sent = bytes_.load(std::memory_order_relaxed);
+  const int64_t newest_in_ms = newest_in_ms_.load(std::memory_order_relaxed);
+  const int64_t newest_sent_ms = newest_sent_ms_.load(std::memory_order_relaxed);
+  if (newest_sent_ms == 0) {
+    // Nothing was sent since the start: what waits may be of a former process.
+    receiver->lag_seconds = receiver->queue_age_seconds;
+  } else {
+    receiver->lag_seconds =
+        static_cast<double>(std::max<int64_t>(newest_in_ms - newest_sent_ms, 0)) / kMsPerSecond;
+  }
+}
+
 void EndpointMetrics::Append(const QueueStats& queue, int64_t now_ms,
                              std::vector<prometheus::MetricFamily>* families) const {
   FamilyAppender appender({{"remote_name", remote_name_}, {"url", url_}}, families);
@@ -158,12 +201,8 @@ void EndpointMetrics::Append(const QueueStats& queue, int64_t now_ms,
   appender.Gauge("spanmeter_remote_storage_queue_memory_bytes",
                  "Bytes that wait to be sent and are in memory only.",
                  static_cast<double>(queue.memory_bytes));
-  appender.Gauge(
-      "spanmeter_remote_storage_queue_age_seconds",
-      "Age of the oldest sample that waits to be sent.",
-      queue.oldest_ms == 0
-          ? 0
-          : static_cast<double>(std::max<int64_t>(now_ms - queue.oldest_ms, 0)) / kMsPerSecond);
+  appender.Gauge("spanmeter_remote_storage_queue_age_seconds",
+                 "Age of the oldest sample that waits to be sent.", AgeSeconds(queue, now_ms));
 
   prometheus::MetricFamily durations = {
       kDurationName,

@@ -13,6 +13,7 @@
 #include <prometheus/metric_family.h>
 
 #include "spanmeter/mutex.h"
+#include "spanmeter/remote_write.h"
 
 #include "remote_write/block.h"
 #include "remote_write/drop_reason.h"
@@ -51,6 +52,9 @@ class EndpointMetrics {
   // How many requests may be under way at a time.
   void SetShards(uint64_t now, uint64_t max);
 
+  // Fills in what this and the queue know of a receiver.
+  void Describe(const QueueStats& queue, int64_t now_ms,
+                RemoteWriteStatus::Receiver* receiver) const;
   // Appends all families.
   void Append(const QueueStats& queue, int64_t now_ms,
               std::vector<prometheus::MetricFamily>* families) const;

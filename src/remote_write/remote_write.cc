@@ -85,6 +85,7 @@ class RemoteWrite::Impl {
       }
     }
     // Those that change give up their queues before others take them.
+    ForgetSendersLocked();
     endpoints_.clear();
     for (size_t i = 0; i < receivers.size(); ++i) {
       if (kept[i] == nullptr) kept[i] = MakeEndpointLocked(receivers[i]);
@@ -93,6 +94,33 @@ class RemoteWrite::Impl {
     // This gives up the last hold of queues that are not used any more.
     PublishLocked();
     if (storage_ != nullptr) storage_->LogUnclaimed();
+  }
+
+  RemoteWriteStatus GetStatus() const {
+    RemoteWriteStatus status;
+    const MutexLock lock(&watched_mutex_);
+    if (watched_storage_ == nullptr) return status;
+    const int64_t now_ms = NowMs();
+    for (const Watched& watched : watched_) {
+      RemoteWriteStatus::Receiver& receiver = status.receivers.emplace_back();
+      watched.metrics->Describe(watched.queue->stats(), now_ms, &receiver);
+      if (watched.endpoint == nullptr) continue;
+      const SendLoop::Status sender = watched.endpoint->sender_status();
+      receiver.protocol_2 = sender.protocol == Protocol::k2;
+      receiver.last_error = sender.last_error;
+      receiver.last_error_ms = sender.last_error_ms;
+      receiver.last_success_ms = sender.last_success_ms;
+      receiver.healthy = sender.last_error.empty() || sender.last_success_ms >= sender.last_error_ms;
+    }
+    const QueueStorage::Status storage = watched_storage_->status();
+    status.has_storage = true;
+    status.path = storage_options_.path;
+    status.storage_up = !storage.has_disk || storage.disk_ok;
+    status.storage_error = storage.error;
+    status.file_bytes = storage.file_bytes;
+    status.unclaimed_bytes = storage.unclaimed_bytes;
+    status.files_set_aside = storage.files_set_aside;
+    return status;
   }
 
   void Stop(int64_t deadline_nanos) {
@@ -108,6 +136,7 @@ class RemoteWrite::Impl {
     for (const auto& endpoint : endpoints_) endpoint->BeginStop(deadline_nanos);
     for (const auto& endpoint : endpoints_) endpoint->Stop();
     if (storage_ != nullptr) storage_->DropMemory();
+    ForgetSendersLocked();
     endpoints_.clear();
   }
 
@@ -117,6 +146,7 @@ class RemoteWrite::Impl {
   struct Watched {
     const EndpointMetrics* metrics;
     std::shared_ptr<BlockQueue> queue;
+    const Endpoint* endpoint;  // null while it is being replaced
   };
 
   struct Tenant {
@@ -265,11 +295,17 @@ class RemoteWrite::Impl {
   void PublishLocked() REQUIRES_LOCK(mutex_) {
     std::vector<Watched> watched;
     for (const auto& endpoint : endpoints_) {
-      watched.push_back({endpoint->metrics(), endpoint->queue()});
+      watched.push_back({endpoint->metrics(), endpoint->queue(), endpoint.get()});
     }
     const MutexLock lock(&watched_mutex_);
     watched_.swap(watched);
     watched_storage_ = storage_.get();
+  }
+
+  // Endpoints are about to go.
+  void ForgetSendersLocked() REQUIRES_LOCK(mutex_) {
+    const MutexLock lock(&watched_mutex_);
+    for (Watched& endpoint : watched_) endpoint.endpoint = nullptr;
   }
 
   void AppendMetrics(std::vector<prometheus::MetricFamily>* families) const {
@@ -339,6 +375,7 @@ RemoteWrite::~RemoteWrite() { Stop(0); }
 
 void RemoteWrite::Start() { impl_->Start(); }
 void RemoteWrite::Reload(const Options& options) { impl_->Reload(options.remote_write); }
+RemoteWriteStatus RemoteWrite::status() const { return impl_->GetStatus(); }
 void RemoteWrite::Stop(int64_t deadline_nanos) { impl_->Stop(deadline_nanos); }
 
 }  // namespace spanmeter

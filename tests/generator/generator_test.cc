@@ -1,6 +1,7 @@
 #include "spanmeter/generator.h"
 
 #include <fcntl.h>
+#include <map>
 #include <memory>
 #include <string>
 #include <unistd.h>
@@ -399,6 +400,41 @@ TEST_F(GeneratorTest, SessionsAreLentAgain) {
   session = generator_->BorrowSession();
   EXPECT_EQ(session.get(), first);
   EXPECT_NE(generator_->BorrowSession().get(), first);
+}
+
+TEST_F(GeneratorTest, TotalsSayWhatWasReceivedAndDiscardedForWhichReason) {
+  Create();
+  Send({{{{"service.name", "shop"}}, {SpanEnding(0), SpanEnding(10 * kMinute)}}}, {3, 1, 500});
+  Send({{{{"service.name", "a\xff"}}, {SpanEnding(0)}}}, {1, 0, 100});
+  const GeneratorTotals totals = generator_->totals();
+  EXPECT_EQ(totals.spans, 4u);
+  EXPECT_EQ(totals.bytes, 600u);
+  EXPECT_EQ(totals.outside_time_range, 1u);
+  std::map<std::string, uint64_t> discarded;
+  for (const auto& d : totals.discarded) {
+    if (d.spans != 0) discarded[d.processor + "/" + std::string(d.reason)] = d.spans;
+  }
+  const std::map<std::string, uint64_t> expected = {
+      {"all/outside_time_range", 1}, {"all/invalid_id", 1}, {"span-metrics/invalid_utf8", 1}};
+  EXPECT_EQ(discarded, expected);
+}
+
+TEST_F(GeneratorTest, SpanNamesAreThereWhileTheyAreSanitized) {
+  GeneratorOptions options;
+  Create(options);
+  EXPECT_THAT(generator_->SpanNames(10), IsEmpty());
+  options.processors = {false, false, false, true, true, false, false};
+  options.span_name_sanitization = SpanNameSanitization::kDryRun;
+  Create(options);
+  EXPECT_THAT(generator_->SpanNames(10), IsEmpty());  // nobody looks at them
+  options.processors = {};
+  Create(options);
+  for (int i = 0; i < 200; ++i) {
+    Send({{{{"service.name", "shop"}}, {SpanEnding(0, "GET /cart/" + std::to_string(i))}}});
+  }
+  ASSERT_FALSE(generator_->SpanNames(10).empty());
+  EXPECT_EQ(generator_->SpanNames(10)[0].text, "GET /cart/<_>");
+  EXPECT_EQ(generator_->SpanNames(0).size(), 0u);
 }
 
 }  // namespace

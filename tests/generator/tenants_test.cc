@@ -249,5 +249,16 @@ TEST_F(TenantsTest, MaintenanceFollowsTheShortestStaleDuration) {
   EXPECT_EQ(tenants_->MaintenanceIntervalNanos(), 100 * kNanosPerMilli);
 }
 
+TEST_F(TenantsTest, GetFindsTheTenantsThatAreThereAndMakesNone) {
+  options_.tenants["configured"] = options_.generator;
+  Create();
+  Send("a", "x");
+  ASSERT_NE(tenants_->Get("a"), nullptr);
+  EXPECT_EQ(tenants_->Get("a")->tenant(), "a");
+  EXPECT_EQ(tenants_->Get("configured"), nullptr);
+  EXPECT_EQ(tenants_->Get(""), nullptr);
+  EXPECT_EQ(tenants_->All().size(), 1u);
+}
+
 }  // namespace
 }  // namespace spanmeter

@@ -21,6 +21,15 @@ ALLOWED = {
     "http": {"base", "registry", "exposition"},
     "remote_write": {"base", "registry"},
     "config": {"base", "registry", "processors"},
+    "admin": {
+        "base",
+        "registry",
+        "processors",
+        "generator",
+        "exposition",
+        "remote_write",
+        "config",
+    },
     "app": {
         "base",
         "registry",
@@ -31,12 +40,14 @@ ALLOWED = {
         "http",
         "remote_write",
         "config",
+        "admin",
     },
 }
 
 # A public header belongs to the module that has a source file of the same name. These have none:
 # all is in the header, or the module's other files implement it.
 HOMES = {
+    "api_reply": "base",
     "family_appender": "base",
     "key_hash": "registry",
     "mutex": "base",
