@@ -15,6 +15,7 @@
 #include <grpcpp/resource_quota.h>
 
 #include "spanmeter/mutex.h"
+#include "spanmeter/server_tls.h"
 
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
@@ -22,7 +23,7 @@
 #include "otlp/ingest.h"
 #include "otlp/request_gate.h"
 #include "otlp/request_metrics.h"
-#include "otlp/server_tls.h"
+
 
 namespace spanmeter {
 
