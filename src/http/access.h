@@ -51,9 +51,9 @@ struct AccessVerdict {
   // The rest with a refusal only: how to answer. The text is one line and repeats nothing of the
   // request.
   int status = 200;
-  std::string message = "";
+  std::string message;
   // Header lines, each ended by CR LF.
-  std::string headers = "";
+  std::string headers;
 };
 
 // Thread-safe.

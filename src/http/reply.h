@@ -18,7 +18,7 @@ struct ReplyHead {
   int status = 200;
   std::string_view content_type = "text/plain; charset=utf-8";
   // Further header lines, each ended by CR LF.
-  std::string headers = "";
+  std::string headers;
   std::string_view cache_control = "no-store";
 };
 
