@@ -20,7 +20,6 @@ namespace {
 using testing::Certificate;
 using ::testing::HasSubstr;
 using testing::MakeCertificate;
-using ::testing::Not;
 using ::testing::StartsWith;
 using testing::WriteTestFile;
 
