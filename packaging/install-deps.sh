@@ -21,6 +21,7 @@ readonly build_packages=(
   dpkg-dev
   g++
   libabsl-dev
+  libcrypt-dev
   libcurl4-openssl-dev
   libdeflate-dev
   libgrpc++-dev

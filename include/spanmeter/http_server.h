@@ -3,11 +3,12 @@
 #ifndef SPANMETER_HTTP_SERVER_H_
 #define SPANMETER_HTTP_SERVER_H_
 
-#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "spanmeter/api_reply.h"
 #include "spanmeter/clock.h"
@@ -32,11 +33,21 @@ struct HttpContent {
   std::function<bool()> ready;
 };
 
+// A scrape that was answered to its end.
+struct ScrapeRecord {
+  std::string path;     // "/metrics"
+  std::string format;   // "text", "openmetrics" or "protobuf"
+  int64_t time_ms = 0;  // when it began, in ms since the Unix epoch
+  double duration_seconds = 0;
+  uint64_t bytes = 0;  // of the body as sent
+  std::string peer;    // the address without the port
+};
+
 // Serves from its construction until Stop() or its destruction. Thread-safe.
 class HttpServer {
  public:
-  // Returns null and says why in *error when the port cannot be opened. All arguments but `options`
-  // must outlive the server.
+  // Returns null and says why in *error when a file of the options cannot be used or the port
+  // cannot be opened. All arguments but `options` must outlive the server.
   static std::unique_ptr<HttpServer> Start(const HttpOptions& options, HttpContent content,
                                            const Clock* clock, const Logger* logger,
                                            SelfMetrics* metrics, std::string* error);
@@ -44,6 +55,8 @@ class HttpServer {
 
   // "host:port" as bound, with the port that the system chose.
   virtual std::string address() const = 0;
+  // The last scrape of each path and peer, newest first, at most 20.
+  virtual std::vector<ScrapeRecord> last_scrapes() const = 0;
   // Ends running answers within a few seconds and closes the port. May be called more than once.
   virtual void Stop() = 0;
 };

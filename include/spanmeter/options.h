@@ -38,6 +38,16 @@ struct ServerTlsOptions {
   bool operator==(const ServerTlsOptions&) const = default;
 };
 
+// Whoever sends this token (RFC 6750) may send spans.
+struct OtlpTokenOptions {
+  // Holds the token; read again when it changes.
+  std::string file;
+  // Whose spans may be sent with it; empty: those of any tenant.
+  std::string tenant;
+
+  bool operator==(const OtlpTokenOptions&) const = default;
+};
+
 struct OtlpGrpcOptions {
   // "host:port"; an IPv6 host stands in brackets. Port 0 lets the system choose (tests).
   std::string listen = "0.0.0.0:4317";
@@ -46,9 +56,34 @@ struct OtlpGrpcOptions {
   // Bytes of requests being worked on; beyond it clients are told to retry later.
   // At least max_message_size.
   uint64_t max_in_flight = 64 << 20;
+  // Empty: requests need no token.
+  std::vector<OtlpTokenOptions> tokens;
   std::optional<ServerTlsOptions> tls;
 
   bool operator==(const OtlpGrpcOptions&) const = default;
+};
+
+// What somebody may do: get /metrics and what is below it, or everything.
+enum class HttpRole : uint8_t { kScrape, kAdmin };
+
+// Somebody who logs in by a name and a password (HTTP's Basic scheme).
+struct HttpUserOptions {
+  std::string name;
+  // A bcrypt hash; see spanmeter/password_hash.h.
+  TextOrFile password_hash;
+  HttpRole role = HttpRole::kScrape;
+
+  bool operator==(const HttpUserOptions&) const = default;
+};
+
+// Somebody who sends a token (RFC 6750).
+struct HttpTokenOptions {
+  std::string name;
+  // Holds the token; read again when it changes.
+  std::string file;
+  HttpRole role = HttpRole::kScrape;
+
+  bool operator==(const HttpTokenOptions&) const = default;
 };
 
 struct HttpOptions {
@@ -57,6 +92,16 @@ struct HttpOptions {
   bool enable_lifecycle = false;
   // Adds `_created` samples to OpenMetrics scrapes.
   bool openmetrics_created = false;
+  // Without users and tokens: whether the page, the API and /-/reload are for other machines, too.
+  bool admin_from_anywhere = false;
+  // When there is any of them, everything but health needs one.
+  std::vector<HttpUserOptions> users;
+  std::vector<HttpTokenOptions> tokens;
+  std::optional<ServerTlsOptions> tls;
+  // kTls12 or kTls13.
+  TlsVersion tls_min_version = TlsVersion::kTls12;
+
+  bool has_credentials() const { return !users.empty() || !tokens.empty(); }
 
   bool operator==(const HttpOptions&) const = default;
 };

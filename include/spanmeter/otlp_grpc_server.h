@@ -19,7 +19,7 @@ namespace spanmeter {
 // construction until Shutdown(). Thread-safe.
 class OtlpGrpcServer {
  public:
-  // Returns null and says why in *error when a file of `options.tls` cannot be used or the port
+  // Returns null and says why in *error when a file of `options` cannot be used or the port
   // cannot be opened. All arguments but `options` must outlive the server.
   static std::unique_ptr<OtlpGrpcServer> Start(const OtlpGrpcOptions& options, Tenants* tenants,
                                                const Clock* clock, const Logger* logger,

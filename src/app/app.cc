@@ -111,7 +111,9 @@ bool App::Start() {
   ready_ = true;
 
   // Only now, because what failed to start never listened.
-  logger_.Info("listening", {{"port", "http"}, {"address", http_->address()}});
+  logger_.Info(
+      "listening",
+      {{"port", "http"}, {"address", http_->address()}, {"tls", options.http.tls ? "on" : "off"}});
   logger_.Info("listening", {{"port", "otlp_grpc"},
                              {"address", grpc_->address()},
                              {"tls", options.otlp_grpc.tls ? "on" : "off"}});
@@ -189,6 +191,17 @@ AdminConfig App::DescribeConfig() {
 
 // Settings that are allowed, but perhaps not meant.
 void App::LogRemarks(const Options& options) const {
+  const auto has_readable_secrets = [](bool has_secrets, bool has_tls, const std::string& listen) {
+    return has_secrets && !has_tls && !listen.starts_with("127.") && !listen.starts_with("[::1]:");
+  };
+  if (has_readable_secrets(options.http.has_credentials(), options.http.tls.has_value(),
+                           options.http.listen)) {
+    logger_.Warn("passwords and tokens can be read on their way, because http.tls is off");
+  }
+  if (has_readable_secrets(!options.otlp_grpc.tokens.empty(), options.otlp_grpc.tls.has_value(),
+                           options.otlp_grpc.listen)) {
+    logger_.Warn("tokens can be read on their way, because otlp.grpc.tls is off");
+  }
   const GeneratorOptions& generator = options.generator;
   if (!generator.processors.any()) {
     logger_.Warn("no metrics are generated, because generator.processors is empty");

@@ -64,7 +64,7 @@ int Run(const Options& options, const Flags& flags) {
   if (!app.Start()) return kExitCannotStart;
   if (isatty(STDOUT_FILENO) != 0) {
     Print(stdout, WelcomeText(SPANMETER_VERSION, app.grpc_address(), app.http_address(),
-                              options.otlp_grpc.tls.has_value()));
+                              options.otlp_grpc.tls.has_value(), options.http.tls.has_value()));
     fflush(stdout);
   }
 

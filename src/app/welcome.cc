@@ -14,8 +14,8 @@ std::string Reachable(const std::string& address) {
 }  // namespace
 
 std::string WelcomeText(const std::string& version, const std::string& grpc_address,
-                        const std::string& http_address, bool grpc_tls) {
-  const std::string http = "http://" + Reachable(http_address);
+                        const std::string& http_address, bool grpc_tls, bool http_tls) {
+  const std::string http = (http_tls ? "https://" : "http://") + Reachable(http_address);
   const std::string grpc = (grpc_tls ? "https://" : "http://") + Reachable(grpc_address);
   return "\nspanmeter " + version + " is running.\n" +                                        //
          "  spans in     OTLP/gRPC at " + grpc_address + (grpc_tls ? " with TLS\n" : "\n") +  //

@@ -10,7 +10,7 @@ namespace spanmeter {
 // `grpc_address` and `http_address` are "host:port" as bound; addresses that stand for all of the
 // machine's are shown as localhost where something has to connect to them.
 std::string WelcomeText(const std::string& version, const std::string& grpc_address,
-                        const std::string& http_address, bool grpc_tls);
+                        const std::string& http_address, bool grpc_tls, bool http_tls);
 
 }  // namespace spanmeter
 

@@ -11,6 +11,7 @@
 #include "spanmeter/quote.h"
 #include "spanmeter/tenant_id.h"
 
+#include "config/access_checks.h"
 #include "config/contradictions.h"
 #include "config/keys.h"
 #include "config/reader.h"
@@ -118,7 +119,10 @@ ConfigResult Parse(std::string_view toml, const Environment& environment,
     if (tenants) ReadTenants(*tenants, &result.options, &reader);
     if (overrides.storage_path) result.options.storage.path = *overrides.storage_path;
     CheckContradictions(&result.options, &reader);
-    if (look_at_files) CheckRemoteWriteFiles(result.options, &reader);
+    if (look_at_files) {
+      CheckAccessFiles(result.options, &reader);
+      CheckRemoteWriteFiles(result.options, &reader);
+    }
   }
   result.problems = reader.TakeProblems();
   return result;

@@ -1,6 +1,7 @@
 #include "config/contradictions.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "spanmeter/span_metrics.h"
 #include "spanmeter/units.h"
 
+#include "config/access_checks.h"
 #include "config/address.h"
 #include "config/remote_write_checks.h"
 
@@ -28,12 +30,13 @@ void CheckSizes(const OtlpGrpcOptions& grpc, ConfigReader* reader) {
                        "otlp.grpc.max_message_size");
 }
 
-void CheckTls(OtlpGrpcOptions* grpc, ConfigReader* reader) {
-  if (!grpc->tls) return;
-  const ServerTlsOptions& tls = *grpc->tls;
-  const std::string section = "otlp.grpc.tls";
+// `section` is that of the port's TLS.
+void CheckTls(const std::string& section, std::optional<ServerTlsOptions>* port_tls,
+              ConfigReader* reader) {
+  if (!*port_tls) return;
+  const ServerTlsOptions& tls = **port_tls;
   if (tls.cert_file.empty() && tls.key_file.empty() && tls.client_ca_file.empty()) {
-    grpc->tls.reset();
+    port_tls->reset();
   } else if (tls.cert_file.empty() && tls.key_file.empty()) {
     reader->LaterProblem(section + ".client_ca_file",
                          " needs cert_file and key_file: clients prove who they are over TLS only");
@@ -98,7 +101,9 @@ void CheckGenerators(const Options& options, ConfigReader* reader) {
 
 void CheckContradictions(Options* options, ConfigReader* reader) {
   CheckSizes(options->otlp_grpc, reader);
-  CheckTls(&options->otlp_grpc, reader);
+  CheckTls("otlp.grpc.tls", &options->otlp_grpc.tls, reader);
+  CheckTls("http.tls", &options->http.tls, reader);
+  CheckAccess(*options, reader);
   CheckPorts(*options, reader);
   CheckStorage(options->storage, reader);
   CheckGenerators(*options, reader);

@@ -32,18 +32,30 @@ std::string CheckListenAddress(const std::string& text) {
   return ParseListenAddress(text, &error) ? "" : error;
 }
 
-// The files of TLS. Reading one of them switches TLS on; contradictions.cc switches it off again
-// when all are empty.
-template <std::string ServerTlsOptions::*file>
+// The files of a port's TLS. Reading one of them switches TLS on; contradictions.cc switches it off
+// again when all are empty.
+template <auto port, std::string ServerTlsOptions::*file>
 struct TlsFile {
   std::string& operator()(Options& options) const {
-    if (!options.otlp_grpc.tls) options.otlp_grpc.tls.emplace();
-    return (*options.otlp_grpc.tls).*file;
+    std::optional<ServerTlsOptions>& tls = (options.*port).tls;
+    if (!tls) tls.emplace();
+    return (*tls).*file;
   }
   std::string operator()(const Options& options) const {
-    return options.otlp_grpc.tls ? (*options.otlp_grpc.tls).*file : "";
+    const std::optional<ServerTlsOptions>& tls = (options.*port).tls;
+    return tls ? (*tls).*file : "";
   }
 };
+
+template <auto port>
+void AppendTlsKeys(const std::string& section, ConfigKeys<Options>* keys) {
+  using Key = KeyOf<Options>;
+  using Tls = ServerTlsOptions;
+  keys->push_back(Key::String(section + "cert_file", TlsFile<port, &Tls::cert_file>(), CheckPath));
+  keys->push_back(Key::String(section + "key_file", TlsFile<port, &Tls::key_file>(), CheckPath));
+  keys->push_back(
+      Key::String(section + "client_ca_file", TlsFile<port, &Tls::client_ca_file>(), CheckPath));
+}
 
 ConfigKey<Options> RemoteWriteListKey() {
   ConfigKey<Options> key = KeyOf<Options>::TableList("remote_write", FIELD(remote_write),
@@ -72,8 +84,8 @@ std::string DescribeUnsupportedKey(const std::string& path) {
 
 ConfigKeys<Options> AllConfigKeys() {
   using Key = KeyOf<Options>;
-  using Tls = ServerTlsOptions;
   const std::string grpc = "otlp.grpc.";
+  const std::string http = "http.";
   ConfigKeys<Options> keys = {
       Key::Enum<LogLevel>("log.level", FIELD(log.level),
                           {{"debug", LogLevel::kDebug},
@@ -87,15 +99,31 @@ ConfigKeys<Options> AllConfigKeys() {
       Key::String(grpc + "listen", FIELD(otlp_grpc.listen), CheckListenAddress),
       Key::ByteSize(grpc + "max_message_size", FIELD(otlp_grpc.max_message_size), kKiB, 256 * kMiB),
       Key::ByteSize(grpc + "max_in_flight", FIELD(otlp_grpc.max_in_flight), kKiB, kTiB),
-      Key::String(grpc + "tls.cert_file", TlsFile<&Tls::cert_file>()),
-      Key::String(grpc + "tls.key_file", TlsFile<&Tls::key_file>()),
-      Key::String(grpc + "tls.client_ca_file", TlsFile<&Tls::client_ca_file>()),
+      Key::TableList(grpc + "tokens", FIELD(otlp_grpc.tokens), OtlpTokenKeys(), true),
+      // clang-format on
+  };
+  AppendTlsKeys<&Options::otlp_grpc>(grpc + "tls.", &keys);
 
-      Key::String("http.listen", FIELD(http.listen), CheckListenAddress),
-      Key::Bool("http.openmetrics_created", FIELD(http.openmetrics_created)),
-      Key::Bool("http.enable_lifecycle", FIELD(http.enable_lifecycle)),
+  const ConfigKeys<Options> http_keys = {
+      // clang-format off: one line a key.
+      Key::String(http + "listen", FIELD(http.listen), CheckListenAddress),
+      Key::Bool(http + "openmetrics_created", FIELD(http.openmetrics_created)),
+      Key::Bool(http + "enable_lifecycle", FIELD(http.enable_lifecycle)),
+      Key::Bool(http + "admin_from_anywhere", FIELD(http.admin_from_anywhere)),
+      Key::TableList(http + "users", FIELD(http.users), HttpUserKeys(), true),
+      Key::TableList(http + "tokens", FIELD(http.tokens), HttpTokenKeys(), true),
+      // clang-format on
+  };
+  keys.insert(keys.end(), http_keys.begin(), http_keys.end());
+  AppendTlsKeys<&Options::http>(http + "tls.", &keys);
+  keys.push_back(
+      Key::Enum<TlsVersion>(http + "tls.min_version", FIELD(http.tls_min_version),
+                            {{"TLS12", TlsVersion::kTls12}, {"TLS13", TlsVersion::kTls13}}));
 
-      RemoteWriteListKey(), Key::String("storage.path", FIELD(storage.path), CheckPath),
+  const ConfigKeys<Options> other_keys = {
+      // clang-format off: one line a key.
+      RemoteWriteListKey(),
+      Key::String("storage.path", FIELD(storage.path), CheckPath),
       Key::ByteSize("storage.max_size", FIELD(storage.max_size), kMiB, 100 * kTiB),
       Key::ByteSize("storage.max_memory", FIELD(storage.max_memory), kMiB, kTiB),
       Key::Duration("storage.max_age", FIELD(storage.max_age), kNanosPerSecond, 365 * kDay),
@@ -104,6 +132,7 @@ ConfigKeys<Options> AllConfigKeys() {
       Key::Integer("tenancy.max_tenants", FIELD(tenancy.max_tenants), 1, kMaxTenants),
       // clang-format on
   };
+  keys.insert(keys.end(), other_keys.begin(), other_keys.end());
   for (const ConfigKey<GeneratorOptions>& key : GeneratorKeys()) {
     keys.push_back(Key::Below("generator.", FIELD(generator), key));
   }

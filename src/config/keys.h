@@ -26,6 +26,11 @@ ConfigKeys<GeneratorOptions> GeneratorKeys();
 // The keys of each [[remote_write]].
 ConfigKeys<RemoteWriteOptions> RemoteWriteKeys();
 
+// The keys of each [[http.users]], [[http.tokens]] and [[otlp.grpc.tokens]].
+ConfigKeys<HttpUserOptions> HttpUserKeys();
+ConfigKeys<HttpTokenOptions> HttpTokenKeys();
+ConfigKeys<OtlpTokenOptions> OtlpTokenKeys();
+
 // The keys of a relabelling rule.
 ConfigKeys<RelabelRule> RelabelRuleKeys();
 

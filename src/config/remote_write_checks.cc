@@ -1,21 +1,18 @@
 #include "config/remote_write_checks.h"
 
 #include <array>
-#include <cstring>
-#include <errno.h>
-#include <fcntl.h>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <strings.h>
-#include <unistd.h>
 #include <vector>
 
 #include "spanmeter/quote.h"
 #include "spanmeter/relabel.h"
 #include "spanmeter/units.h"
 
+#include "config/secret_key.h"
 #include "config/url.h"
 
 namespace spanmeter {
@@ -55,19 +52,6 @@ void CheckCredentials(const RemoteWriteOptions& receiver, const std::string& at,
     const std::string what = paths[i] == at + ".url" ? " names a user" : " says who is sending";
     reader->LaterProblem(paths[i], what + ", as does " + paths[0] + ": remove one of them",
                          paths[0]);
-  }
-}
-
-// `path` is that of the text; the file's has _file behind it.
-void CheckSecret(const TextOrFile& secret, const std::string& path, bool is_required,
-                 ConfigReader* reader) {
-  const std::string name = path.substr(path.rfind('.') + 1);
-  if (!secret.text.empty() && !secret.file.empty()) {
-    reader->LaterProblem(path + "_file", " is given as well as " + name + ": remove one of them",
-                         path);
-  } else if (is_required && secret.empty()) {
-    reader->LaterProblem(path.substr(0, path.rfind('.')),
-                         " has neither " + name + " nor " + name + "_file: add one of them");
   }
 }
 
@@ -153,26 +137,6 @@ void SettleNames(std::vector<RemoteWriteOptions>* receivers, ConfigReader* reade
                          " = " + Quoted(receiver.name) + (is_made ? ", made from the url," : "") +
                              " is the name of " + other + " as well: give them distinct names",
                          other + ".name");
-  }
-}
-
-// Says why the file cannot be read, or returns an empty text.
-std::string DescribeUnreadable(const std::string& path) {
-  // Nobody may ever write into a pipe of that name.
-  const int file = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-  if (file < 0) return std::strerror(errno);
-  char byte = 0;
-  const int error = read(file, &byte, 1) < 0 ? errno : 0;
-  close(file);
-  // Opening a directory succeeds, reading it does not.
-  return error == 0 || error == EAGAIN ? "" : std::strerror(error);
-}
-
-void CheckFile(const std::string& file, const std::string& path, ConfigReader* reader) {
-  if (file.empty()) return;
-  const std::string why = DescribeUnreadable(file);
-  if (!why.empty()) {
-    reader->LaterProblem(path, " = " + Quoted(file) + " cannot be read: " + why);
   }
 }
 

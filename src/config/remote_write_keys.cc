@@ -11,6 +11,7 @@
 
 #include "config/address.h"
 #include "config/keys.h"
+#include "config/secret_key.h"
 #include "config/url.h"
 
 namespace spanmeter {
@@ -53,10 +54,6 @@ bool IsToken(std::string_view text) {
   });
 }
 
-std::string HideSecret(const std::string& text) {
-  return text.empty() ? "" : std::string(kHiddenSecret);
-}
-
 std::string ShowAll(const std::string& text) { return text; }
 
 std::string CheckHttpUrl(const std::string& text) {
@@ -85,20 +82,6 @@ std::string CheckName(const std::string& name) {
   return "is no name: it must consist of at most 100 letters, digits and _.:/-";
 }
 
-// Of what goes into a header.
-std::string CheckHeaderValue(const std::string& text) {
-  const bool is_legal = std::all_of(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) >= ' ' && c != 0x7F) || c == '\t';
-  });
-  return is_legal ? "" : "has a line break or another control character: remove it";
-}
-
-std::string CheckUserName(const std::string& name) {
-  if (name.empty()) return "is empty: write the user's name";
-  if (name.find(':') != std::string::npos) return "has a colon, which no user name can have";
-  return CheckHeaderValue(name);
-}
-
 std::string CheckAuthorizationType(const std::string& type) {
   if (strcasecmp(type.c_str(), "basic") == 0)
     return "takes a user and a password: use basic_auth instead";
@@ -117,26 +100,12 @@ std::string CheckNotEmpty(const std::string& text) {
   return text.empty() ? "is empty: write a value" : "";
 }
 
-// Appends `name` and `name`_file, the two ways to give a secret.
-template <typename T, typename Field>
-void AppendSecret(const std::string& name, Field field, ConfigKeys<T>* keys) {
-  using Key = KeyOf<T>;
-  const auto text = [field](auto& target) -> auto& { return field(target).text; };
-  const auto file = [field](auto& target) -> auto& { return field(target).file; };
-  ConfigKey<T> text_key = Key::HiddenString(name, text, CheckHeaderValue, HideSecret);
-  text_key.is_absent = [text](const T& target) { return text(target).empty(); };
-  keys->push_back(std::move(text_key));
-  ConfigKey<T> file_key = Key::String(name + "_file", file, CheckPath);
-  file_key.is_absent = [file](const T& target) { return file(target).empty(); };
-  keys->push_back(std::move(file_key));
-}
-
 ConfigKeys<BasicAuthOptions> BasicAuthKeys() {
   using Key = KeyOf<BasicAuthOptions>;
   // People write "user:password" there.
   ConfigKeys<BasicAuthOptions> keys = {
       Key::HiddenString("username", FIELD(username), CheckUserName, ShowAll).Required()};
-  AppendSecret("password", FIELD(password), &keys);
+  AppendSecret("password", FIELD(password), CheckHeaderValue, &keys);
   return keys;
 }
 
@@ -145,7 +114,7 @@ ConfigKeys<AuthorizationOptions> AuthorizationKeys() {
   // People write "Bearer" and the credentials there.
   ConfigKeys<AuthorizationOptions> keys = {
       Key::HiddenString("type", FIELD(type), CheckAuthorizationType, ShowAll)};
-  AppendSecret("credentials", FIELD(credentials), &keys);
+  AppendSecret("credentials", FIELD(credentials), CheckHeaderValue, &keys);
   return keys;
 }
 
@@ -153,7 +122,7 @@ ConfigKeys<OAuth2Options> OAuth2Keys() {
   using Key = KeyOf<OAuth2Options>;
   ConfigKeys<OAuth2Options> keys = {
       Key::String("client_id", FIELD(client_id), CheckNotEmpty).Required()};
-  AppendSecret("client_secret", FIELD(client_secret), &keys);
+  AppendSecret("client_secret", FIELD(client_secret), CheckHeaderValue, &keys);
   keys.push_back(Key::StringList("scopes", FIELD(scopes)));
   keys.push_back(
       Key::HiddenString("token_url", FIELD(token_url), CheckHttpUrl, HidePassword).Required());

@@ -6,10 +6,12 @@
 #include <strings.h>
 #include <utility>
 
+#include "spanmeter/digest.h"
 #include "spanmeter/exposition.h"
+#include "spanmeter/quote.h"
 
 #include "http/listen_address.h"
-#include "http/ui_files.h"
+#include "http/place.h"
 
 namespace spanmeter {
 namespace {
@@ -28,21 +30,6 @@ std::string JoinedHeader(const mg_request_info& info, const char* name) {
   return joined;
 }
 
-// Holds one of a bounded number of places for the length of a scope.
-class Place {
- public:
-  Place(std::atomic<int>* taken, int limit) : taken_(taken), ok_(taken->fetch_add(1) < limit) {}
-  ~Place() { taken_->fetch_sub(1); }
-  Place(const Place&) = delete;
-  Place& operator=(const Place&) = delete;
-
-  bool ok() const { return ok_; }
-
- private:
-  std::atomic<int>* const taken_;
-  const bool ok_;
-};
-
 // The decoded value of the first query parameter with this name.
 std::optional<std::string> QueryParameter(const mg_request_info& info, const char* name) {
   if (info.query_string == nullptr) return std::nullopt;
@@ -59,6 +46,18 @@ const UiFile* FindUiFile(std::string_view path) {
     if (file.path == path) return &file;
   }
   return nullptr;
+}
+
+// A strong validator: another content has another one.
+std::string ETag(std::string_view content) {
+  constexpr const char* kHex = "0123456789abcdef";
+  const Digest digest = Sha256(content);
+  std::string etag = "\"";
+  for (size_t i = 0; i < 16; ++i) {
+    etag.push_back(kHex[digest[i] >> 4]);
+    etag.push_back(kHex[digest[i] & 15]);
+  }
+  return etag + "\"";
 }
 
 bool OnlyReads(std::string_view method) { return method == "GET" || method == "HEAD"; }
@@ -79,11 +78,20 @@ struct CivetWebServer::Callbacks {
     Self(conn)->HandleProtocolError(conn, status);
     return 0;
   }
-  static int InitConnection(const mg_connection* conn, void**) {
+  static int InitConnection(const mg_connection* conn, void** is_counted) {
     Self(conn)->connections_.fetch_add(1);
+    *is_counted = Self(conn);
     return 0;
   }
-  static void ConnectionClosed(const mg_connection* conn) { Self(conn)->connections_.fetch_sub(1); }
+  // Also called for connections that failed to shake hands, which were never counted.
+  static void ConnectionClose(const mg_connection* conn) {
+    if (mg_get_user_connection_data(conn) != nullptr) Self(conn)->connections_.fetch_sub(1);
+  }
+  // The context stays ours.
+  static int ExternalSslContext(void** context, void* self) {
+    *context = static_cast<CivetWebServer*>(self)->tls_->get();
+    return 1;
+  }
   static int LogMessage(const mg_connection* conn, const char* message) {
     Self(conn)->Log(message);
     return 1;
@@ -117,9 +125,11 @@ CivetWebServer::CivetWebServer(const HttpOptions& options, const HttpLimits& lim
       logger_(logger),
       metrics_(metrics),
       http_metrics_(metrics),
+      access_throttle_(clock, kLogIntervalNanos),
       refused_throttle_(clock, kLogIntervalNanos),
       aborted_throttle_(clock, kLogIntervalNanos) {
-  mg_init_library(MG_FEATURES_DEFAULT);
+  mg_init_library(MG_FEATURES_TLS);
+  for (const UiFile& file : UiFiles()) etags_[file.path] = ETag(file.content);
 }
 
 CivetWebServer::~CivetWebServer() {
@@ -134,8 +144,14 @@ bool CivetWebServer::Listen(std::string* error) {
              "\": http.listen must be host:port, an IPv6 address in brackets";
     return false;
   }
+  access_ = HttpAccess::Create(options_, clock_, logger_, error);
+  if (access_ == nullptr) return false;
+  if (options_.tls.has_value()) {
+    tls_ = TlsContext::Create(*options_.tls, options_.tls_min_version, clock_, logger_, error);
+    if (tls_ == nullptr) return false;
+  }
   const std::vector<std::pair<const char*, std::string>> settings = {
-      {"listening_ports", listen->ForCivetWeb()},
+      {"listening_ports", listen->ForCivetWeb(tls_ != nullptr)},
       {"num_threads", std::to_string(limits_.threads)},
       {"connection_queue", std::to_string(limits_.waiting_connections)},
       {"max_request_size", std::to_string(limits_.request_bytes)},
@@ -159,7 +175,8 @@ bool CivetWebServer::Listen(std::string* error) {
   callbacks.begin_request = &Callbacks::BeginRequest;
   callbacks.http_error = &Callbacks::HttpError;
   callbacks.init_connection = &Callbacks::InitConnection;
-  callbacks.connection_closed = &Callbacks::ConnectionClosed;
+  callbacks.connection_close = &Callbacks::ConnectionClose;
+  if (tls_ != nullptr) callbacks.external_ssl_ctx = &Callbacks::ExternalSslContext;
   callbacks.log_message = &Callbacks::LogMessage;
 
   mg_init_data init = {};
@@ -248,16 +265,17 @@ void CivetWebServer::Answer(const mg_connection* conn, std::string_view path, Re
   enum class Target : uint8_t { kScrape, kHealthy, kReady, kReload };
   struct Route {
     std::string_view path;
+    AccessNeed need;
     Target target;
     ScrapePath scrape_path = ScrapePath::kMetrics;
   };
   static constexpr std::array<Route, 6> kRoutes = {{
-      {"/metrics", Target::kScrape, ScrapePath::kMetrics},
-      {"/metrics/generated", Target::kScrape, ScrapePath::kGenerated},
-      {"/metrics/self", Target::kScrape, ScrapePath::kSelf},
-      {"/-/healthy", Target::kHealthy},
-      {"/-/ready", Target::kReady},
-      {"/-/reload", Target::kReload},
+      {"/metrics", AccessNeed::kScrape, Target::kScrape, ScrapePath::kMetrics},
+      {"/metrics/generated", AccessNeed::kScrape, Target::kScrape, ScrapePath::kGenerated},
+      {"/metrics/self", AccessNeed::kScrape, Target::kScrape, ScrapePath::kSelf},
+      {"/-/healthy", AccessNeed::kNone, Target::kHealthy},
+      {"/-/ready", AccessNeed::kNone, Target::kReady},
+      {"/-/reload", AccessNeed::kAdmin, Target::kReload},
   }};
 
   ReplyHead head;
@@ -272,20 +290,20 @@ void CivetWebServer::Answer(const mg_connection* conn, std::string_view path, Re
     reply->Send(head, "not found\n");
     return;
   }
+  // The page's files and the API are for admins.
+  const AccessNeed need = found == nullptr ? AccessNeed::kAdmin : found->need;
+  if (!Allows(conn, path, need, reply)) return;
   const std::string_view method = mg_get_request_info(conn)->request_method;
   const bool changes = found != nullptr && found->target == Target::kReload;
   if (changes ? method != "POST" : !OnlyReads(method)) {
     head.status = 405;
     head.headers = changes ? "Allow: POST\r\n" : "Allow: GET, HEAD\r\n";
+    if (is_api) return SendApiError(head.status, "method not allowed", head.headers, reply);
     reply->Send(head, "method not allowed\n");
     return;
   }
   if (is_api) return Api(conn, path, reply);
-  if (file != nullptr) {
-    head.content_type = file->content_type;
-    reply->Send(head, file->content);
-    return;
-  }
+  if (file != nullptr) return SendFile(conn, *file, reply);
   switch (found->target) {
     case Target::kScrape:
       Scrape(conn, found->scrape_path, reply);
@@ -305,7 +323,62 @@ void CivetWebServer::Answer(const mg_connection* conn, std::string_view path, Re
   }
 }
 
+bool CivetWebServer::Allows(const mg_connection* conn, std::string_view path, AccessNeed need,
+                            Reply* reply) {
+  if (need == AccessNeed::kNone) return true;
+  const mg_request_info& info = *mg_get_request_info(conn);
+  AccessRequest request = {need, info.remote_addr, JoinedHeader(info, "Host"),
+                           JoinedHeader(info, "Authorization")};
+  const AccessVerdict verdict = access_->Check(request);
+  Wipe(&request.authorization);
+  if (verdict.refusal == AccessRefusal::kNone) return true;
+  http_metrics_.CountAuthFailure(verdict.refusal);
+  uint64_t suppressed = 0;
+  if (access_throttle_.Allow(&suppressed)) {
+    logger_->Warn("refused an HTTP request because of who asked",
+                  {{"reason", RefusalName(verdict.refusal)},
+                   {"peer", info.remote_addr},
+                   {"path", path},
+                   {"suppressed", suppressed}});
+  }
+  if (path.starts_with(kApi)) {
+    SendApiError(verdict.status, verdict.message, verdict.headers, reply);
+  } else {
+    ReplyHead head;
+    head.status = verdict.status;
+    head.headers = verdict.headers;
+    reply->Send(head, verdict.message + "\n");
+  }
+  return false;
+}
+
+void CivetWebServer::SendFile(const mg_connection* conn, const UiFile& file, Reply* reply) {
+  const std::string& etag = etags_.at(file.path);
+  ReplyHead head;
+  head.content_type = file.content_type;
+  head.cache_control = "no-cache";  // may be kept, but must be asked about
+  head.headers = "ETag: " + etag + "\r\n";
+  const std::string known = JoinedHeader(*mg_get_request_info(conn), "If-None-Match");
+  if (known.find(etag) != std::string::npos) head.status = 304;
+  reply->Send(head, file.content);
+}
+
+void CivetWebServer::SendApiError(int status, std::string_view message, const std::string& headers,
+                                  Reply* reply) {
+  ReplyHead head;
+  head.status = status;
+  head.content_type = "application/json";
+  head.headers = headers;
+  reply->Send(head, "{\"error\": {\"status\": " + std::to_string(status) +
+                        ", \"message\": " + Quoted(message) + "}}\n");
+}
+
 void CivetWebServer::Api(const mg_connection* conn, std::string_view path, Reply* reply) {
+  const Place place(&api_requests_, limits_.api_requests);
+  if (!place.ok()) {
+    return SendApiError(503, "too many questions at the same time: ask again", "Retry-After: 1\r\n",
+                        reply);
+  }
   const char* const query = mg_get_request_info(conn)->query_string;
   const ApiReply answer =
       content_.api(std::string(path.substr(kApi.size())), query == nullptr ? "" : query);
@@ -341,6 +414,7 @@ void CivetWebServer::Scrape(const mg_connection* conn, ScrapePath path, Reply* r
     return;
   }
 
+  const int64_t begin_wall = clock_->WallNanos();
   const int64_t begin = clock_->MonotonicNanos();
   const bool success = SendScrape(path, tenant, negotiated, reply);
   const int64_t nanos = clock_->MonotonicNanos() - begin;
@@ -348,6 +422,11 @@ void CivetWebServer::Scrape(const mg_connection* conn, ScrapePath path, Reply* r
                             success ? ScrapeResult::kSuccess : ScrapeResult::kAborted);
   http_metrics_.ObserveScrape(path, static_cast<double>(nanos) / kNanosPerSecond,
                               reply->body_bytes());
+  if (success && !reply->head_only()) {
+    scrape_log_.Add({kScrapePaths[static_cast<size_t>(path)], FormatName(negotiated.format),
+                     begin_wall / kNanosPerMilli, static_cast<double>(nanos) / kNanosPerSecond,
+                     reply->body_bytes(), info.remote_addr});
+  }
   if (!success && aborted_throttle_.Allow(&suppressed)) {
     logger_->Warn("a scrape ended early: the scraper went away or was too slow",
                   {{"path", kScrapePaths[static_cast<size_t>(path)]},

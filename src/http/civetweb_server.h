@@ -5,19 +5,25 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <semaphore>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "spanmeter/clock.h"
 #include "spanmeter/http_server.h"
 #include "spanmeter/log.h"
 #include "spanmeter/mutex.h"
 
+#include "http/access.h"
 #include "http/http_metrics.h"
 #include "http/reply.h"
+#include "http/scrape_log.h"
+#include "http/tls_context.h"
+#include "http/ui_files.h"
 
 struct mg_connection;
 struct mg_context;
@@ -40,6 +46,8 @@ struct HttpLimits {
   int keep_alive_connections = 32;
   // Each takes about 1 MiB while it runs, plus what the registry needs to be visited.
   int scrapes = 8;
+  // Answers of the API being made. Each may walk over many series.
+  int api_requests = 4;
   // For the whole answer, however steadily it is taken.
   int64_t answer_nanos = 120 * kNanosPerSecond;
   // For running answers, when the server stops.
@@ -56,6 +64,7 @@ class CivetWebServer final : public HttpServer {
   ~CivetWebServer() override;
 
   std::string address() const override { return address_; }
+  std::vector<ScrapeRecord> last_scrapes() const override { return scrape_log_.Last(); }
   void Stop() override;
 
  private:
@@ -70,8 +79,12 @@ class CivetWebServer final : public HttpServer {
   bool ShouldClose(const mg_connection* conn) const;
   int64_t Deadline() const { return clock_->MonotonicNanos() + limits_.answer_nanos; }
   void Answer(const mg_connection* conn, std::string_view path, Reply* reply);
+  // Whether the request may go on; else it has been refused.
+  bool Allows(const mg_connection* conn, std::string_view path, AccessNeed need, Reply* reply);
+  void SendFile(const mg_connection* conn, const UiFile& file, Reply* reply);
   void Api(const mg_connection* conn, std::string_view path, Reply* reply);
   void Scrape(const mg_connection* conn, ScrapePath path, Reply* reply);
+  void SendApiError(int status, std::string_view message, const std::string& headers, Reply* reply);
   bool SendScrape(ScrapePath path, const std::optional<std::string>& tenant,
                   const Negotiated& negotiated, Reply* reply);
   void Reload(const mg_connection* conn, Reply* reply);
@@ -84,13 +97,21 @@ class CivetWebServer final : public HttpServer {
   const Logger* const logger_;
   SelfMetrics* const metrics_;
   HttpMetrics http_metrics_;
+  ScrapeLog scrape_log_;
+  // Both are there as soon as something is served; without TLS the first is not.
+  std::unique_ptr<TlsContext> tls_;
+  std::unique_ptr<HttpAccess> access_;
+  // ETags of the page's files, by path.
+  std::map<std::string_view, std::string> etags_;
+  LogThrottle access_throttle_;
   LogThrottle refused_throttle_;
   LogThrottle aborted_throttle_;
 
   std::string address_;
   std::atomic<int> connections_{0};
-  std::atomic<int> requests_{0};  // being answered
-  std::atomic<int> scrapes_{0};   // of these
+  std::atomic<int> requests_{0};      // being answered
+  std::atomic<int> scrapes_{0};       // of these
+  std::atomic<int> api_requests_{0};  // likewise
   std::atomic<bool> stopping_{false};
   std::counting_semaphore<> drained_{0};  // released when the last request ends while stopping
 

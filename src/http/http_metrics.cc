@@ -7,18 +7,6 @@ namespace {
 
 size_t Index(ScrapePath path) { return static_cast<size_t>(path); }
 
-const char* Name(ExpositionFormat format) {
-  switch (format) {
-    case ExpositionFormat::kOpenMetrics:
-      return "openmetrics";
-    case ExpositionFormat::kProtobuf:
-      return "protobuf";
-    case ExpositionFormat::kText:
-      break;
-  }
-  return "text";
-}
-
 const char* Name(ScrapeResult result) {
   switch (result) {
     case ScrapeResult::kAborted:
@@ -32,16 +20,58 @@ const char* Name(ScrapeResult result) {
 }
 
 prometheus::Labels ScrapeLabels(const char* path, ExpositionFormat format, ScrapeResult result) {
-  return {{"path", path}, {"format", Name(format)}, {"result", Name(result)}};
+  return {{"path", path}, {"format", FormatName(format)}, {"result", Name(result)}};
 }
 
 }  // namespace
+
+const char* FormatName(ExpositionFormat format) {
+  switch (format) {
+    case ExpositionFormat::kOpenMetrics:
+      return "openmetrics";
+    case ExpositionFormat::kProtobuf:
+      return "protobuf";
+    case ExpositionFormat::kText:
+      break;
+  }
+  return "text";
+}
+
+const char* RefusalName(AccessRefusal refusal) {
+  switch (refusal) {
+    case AccessRefusal::kMissing:
+      return "missing";
+    case AccessRefusal::kMalformed:
+      return "malformed";
+    case AccessRefusal::kWrong:
+      return "wrong";
+    case AccessRefusal::kLimited:
+      return "limited";
+    case AccessRefusal::kForbidden:
+      return "forbidden";
+    case AccessRefusal::kPeer:
+      return "peer";
+    case AccessRefusal::kHost:
+      return "host";
+    case AccessRefusal::kNone:
+      break;
+  }
+  return "";
+}
 
 HttpMetrics::HttpMetrics(SelfMetrics* metrics)
     : requests_(prometheus::BuildCounter()
                     .Name("spanmeter_http_requests_total")
                     .Help("HTTP requests answered, by status code.")
                     .Register(metrics->registry())),
+      auth_failures_(
+          prometheus::BuildCounter()
+              .Name("spanmeter_http_auth_failures_total")
+              .Help("HTTP requests refused because of who asked, by reason: missing (no password "
+                    "or token), malformed, wrong, limited (too many passwords were being checked), "
+                    "forbidden (needs the role admin), peer (needs to come from this machine) or "
+                    "host (asked for a name that is not this machine's).")
+              .Register(metrics->registry())),
       scrapes_(prometheus::BuildCounter()
                    .Name("spanmeter_scrapes_total")
                    .Help("Scrapes, by path, format and result: success, aborted (the scraper went "
@@ -61,6 +91,12 @@ HttpMetrics::HttpMetrics(SelfMetrics* metrics)
 
   // Series that everybody will have exist from the start, so that rates see their first increment.
   requests_.Add({{"code", "200"}});
+  for (const AccessRefusal refusal :
+       {AccessRefusal::kMissing, AccessRefusal::kMalformed, AccessRefusal::kWrong,
+        AccessRefusal::kLimited, AccessRefusal::kForbidden, AccessRefusal::kPeer,
+        AccessRefusal::kHost}) {
+    auth_failures_.Add({{"reason", RefusalName(refusal)}});
+  }
   for (size_t i = 0; i < kScrapePaths.size(); ++i) {
     for (const ExpositionFormat format :
          {ExpositionFormat::kText, ExpositionFormat::kOpenMetrics, ExpositionFormat::kProtobuf}) {
@@ -73,6 +109,10 @@ HttpMetrics::HttpMetrics(SelfMetrics* metrics)
 
 void HttpMetrics::CountRequest(int status) {
   requests_.Add({{"code", std::to_string(status)}}).Increment();
+}
+
+void HttpMetrics::CountAuthFailure(AccessRefusal refusal) {
+  auth_failures_.Add({{"reason", RefusalName(refusal)}}).Increment();
 }
 
 void HttpMetrics::CountScrape(ScrapePath path, ExpositionFormat format, ScrapeResult result) {

@@ -13,6 +13,8 @@
 #include "spanmeter/exposition.h"
 #include "spanmeter/self_metrics.h"
 
+#include "http/access.h"
+
 namespace spanmeter {
 
 enum class ScrapeResult : uint8_t {
@@ -21,10 +23,16 @@ enum class ScrapeResult : uint8_t {
   kRefused,  // too many at the same time
 };
 
+// The name of a format in metrics.
+const char* FormatName(ExpositionFormat format);
+
 // What can be scraped, by its path.
 enum class ScrapePath : uint8_t { kMetrics, kGenerated, kSelf };
 inline constexpr std::array<const char*, 3> kScrapePaths = {"/metrics", "/metrics/generated",
                                                             "/metrics/self"};
+
+// The name of a refusal in metrics and logs.
+const char* RefusalName(AccessRefusal refusal);
 
 // Thread-safe.
 class HttpMetrics {
@@ -33,12 +41,15 @@ class HttpMetrics {
   explicit HttpMetrics(SelfMetrics* metrics);
 
   void CountRequest(int status);
+  // REQUIRES: refusal is not kNone.
+  void CountAuthFailure(AccessRefusal refusal);
   void CountScrape(ScrapePath path, ExpositionFormat format, ScrapeResult result);
   // For scrapes that were not refused. `bytes` is the size of the body as sent.
   void ObserveScrape(ScrapePath path, double seconds, uint64_t bytes);
 
  private:
   prometheus::Family<prometheus::Counter>& requests_;
+  prometheus::Family<prometheus::Counter>& auth_failures_;
   prometheus::Family<prometheus::Counter>& scrapes_;
   // By path; they belong to the registry.
   std::array<prometheus::Histogram*, kScrapePaths.size()> seconds_;

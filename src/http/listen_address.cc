@@ -32,10 +32,11 @@ bool IsHost(const std::string& host) {
 
 }  // namespace
 
-std::string ListenAddress::ForCivetWeb() const {
+std::string ListenAddress::ForCivetWeb(bool tls) const {
+  const std::string end = std::to_string(port) + (tls ? "s" : "");
   // All addresses of both families, as for the gRPC port; CivetWeb would take IPv6 alone.
-  if (host == "[::]") return "+" + std::to_string(port);
-  return host + ":" + std::to_string(port);
+  if (host == "[::]") return "+" + end;
+  return host + ":" + end;
 }
 
 std::optional<ListenAddress> ParseListenAddress(std::string_view listen) {

@@ -15,7 +15,7 @@ struct ListenAddress {
   uint16_t port = 0;
 
   // The value of CivetWeb's option listening_ports.
-  std::string ForCivetWeb() const;
+  std::string ForCivetWeb(bool tls) const;
 };
 
 // Returns nullopt unless `listen` is a host name, an IPv4 address or an IPv6 address in brackets,

@@ -19,6 +19,7 @@ struct ReplyHead {
   std::string_view content_type = "text/plain; charset=utf-8";
   // Further header lines, each ended by CR LF.
   std::string headers;
+  std::string_view cache_control = "no-store";
 };
 
 // Not thread-safe. Exactly one of Send() and StartStream() is called, once.
@@ -35,6 +36,7 @@ class Reply {
   Reply(mg_connection* conn, const Clock* clock, Framing framing, bool head_only, bool close,
         int64_t deadline_nanos);
 
+  // An answer with the status 304 has no body.
   bool Send(const ReplyHead& head, std::string_view body);
 
   // A body whose size is not known yet. All return false when the peer has gone away, stalls, or

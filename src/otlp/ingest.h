@@ -32,7 +32,8 @@ enum class IngestCode : uint8_t {
   kTooLarge,    // never acceptable: over max_message_size
   kOverloaded,  // over max_in_flight: to be sent again later
   kCancelled,   // the client had given up before it was counted
-  // The request names no tenant, or what it names cannot be one.
+  // The request names no tenant, or what it names cannot be one, or it brings no token that is good
+  // for it.
   kUnauthenticated,
   // Never acceptable as long as there are so many others: no place for the tenant.
   kTooManyTenants,

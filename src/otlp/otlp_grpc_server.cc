@@ -15,6 +15,7 @@
 #include <grpcpp/resource_quota.h>
 
 #include "spanmeter/mutex.h"
+#include "spanmeter/server_tls.h"
 
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
@@ -22,7 +23,7 @@
 #include "otlp/ingest.h"
 #include "otlp/request_gate.h"
 #include "otlp/request_metrics.h"
-#include "otlp/server_tls.h"
+#include "otlp/tenant_tokens.h"
 
 namespace spanmeter {
 
@@ -34,6 +35,8 @@ namespace pb = opentelemetry::proto::collector::trace::v1;
 constexpr char kNoGenerateMetrics[] = "no-generate-metrics";
 // Metadata key of the tenant; HTTP/2 knows lower case only.
 constexpr char kTenant[] = "x-scope-orgid";
+// And of the token.
+constexpr char kAuthorization[] = "authorization";
 
 // What a client that we have no room for is told to wait. A request takes milliseconds; a second
 // spreads the clients' next attempts without filling their queues.
@@ -147,6 +150,15 @@ grpc::ByteBuffer ToResponse(const IngestReply& reply) {
   return grpc::ByteBuffer(&slice, 1);
 }
 
+// All values of a metadata key.
+std::vector<std::string_view> MetadataOf(const grpc::CallbackServerContext& context,
+                                         const char* key) {
+  std::vector<std::string_view> values;
+  const auto [first, last] = context.client_metadata().equal_range(key);
+  for (auto it = first; it != last; ++it) values.emplace_back(it->second.data(), it->second.size());
+  return values;
+}
+
 std::string_view ToView(const grpc::Slice& slice) {
   return {reinterpret_cast<const char*>(slice.begin()), slice.size()};
 }
@@ -175,7 +187,11 @@ class TraceService final
         throttle_(clock, kRefusalLogInterval),
         metrics_(metrics, "grpc", CodeNames(), options.max_in_flight),
         ingest_({options.max_message_size, options.max_in_flight}, tenants,
-                metrics_.in_flight_bytes()) {}
+                metrics_.in_flight_bytes()),
+        tokens_(options.tokens, clock, logger, metrics) {}
+
+  // To be called once, before the service is served.
+  bool LoadTokens(std::string* error) { return tokens_.Load(error); }
 
   // All the work is done here, on the thread that received the message: a queue would only hide
   // overload from the clients.
@@ -210,14 +226,14 @@ class TraceService final
 
  private:
   IngestReply Handle(grpc::CallbackServerContext* context, const grpc::ByteBuffer& buffer) {
-    if (!buffer.Valid()) return {IngestCode::kMalformed, "the call brought no message", 0};
     IngestRequest request;
+    request.tenants = MetadataOf(*context, kTenant);
+    // Before anything else is looked at.
+    std::string refusal = tokens_.Check(MetadataOf(*context, kAuthorization), request.tenants);
+    if (!refusal.empty()) return {IngestCode::kUnauthenticated, std::move(refusal), 0};
+    if (!buffer.Valid()) return {IngestCode::kMalformed, "the call brought no message", 0};
     request.generate_metrics =
         context->client_metadata().find(kNoGenerateMetrics) == context->client_metadata().end();
-    const auto [first, last] = context->client_metadata().equal_range(kTenant);
-    for (auto it = first; it != last; ++it) {
-      request.tenants.emplace_back(it->second.data(), it->second.size());
-    }
     request.given_up = [this, context] {
       return abandoned_.load() || context->IsCancelled() ||
              std::chrono::system_clock::now() >= context->deadline();
@@ -258,6 +274,7 @@ class TraceService final
   LogThrottle throttle_;
   OtlpRequestMetrics metrics_;
   Ingest ingest_;
+  TenantTokens tokens_;
   RequestGate gate_;
   // The server will cancel what it has not answered yet.
   std::atomic<bool> abandoned_{false};
@@ -271,6 +288,7 @@ class Server final : public OtlpGrpcServer {
   ~Server() override { Shutdown(0); }
 
   bool Listen(const OtlpGrpcOptions& options, std::string* error) {
+    if (!service_.LoadTokens(error)) return false;
     std::shared_ptr<grpc::ServerCredentials> credentials = grpc::InsecureServerCredentials();
     if (options.tls.has_value()) {
       ServerTlsFiles files;

@@ -13,7 +13,8 @@
 
 #include <curl/curl.h>
 
-#include "remote_write/configured_text.h"
+#include "spanmeter/configured_text.h"
+
 #include "remote_write/oauth2_token.h"
 
 namespace spanmeter {

@@ -194,8 +194,8 @@ TEST(Config, ReportsAllProblemsInTheOrderOfTheFile) {
   EXPECT_EQ(Problems("[log]\nlevel = 1\n[http]\nlisten = 2\nx = 3\n[generator]\nstale_duration=4"),
             "f:2: log.level must be a string, but is an integer\n"
             "f:4: http.listen must be a string, but is an integer\n"
-            "f:5: unknown key http.x: known here are listen, openmetrics_created and "
-            "enable_lifecycle\n"
+            "f:5: unknown key http.x: known here are listen, openmetrics_created, "
+            "enable_lifecycle, admin_from_anywhere, users, tokens and tls\n"
             "f:7: generator.stale_duration must be a duration in a string, like \"15s\", but is an "
             "integer\n");
 }

@@ -162,6 +162,9 @@ TEST(DefaultFile, HasExamplesThatWork) {
   EXPECT_EQ(result.options.generator.span_metrics.filter_policies.size(), 1u);
   EXPECT_EQ(result.options.generator.relabel.size(), 2u);
   EXPECT_EQ(result.options.tenants.count("team-a"), 1u);
+  EXPECT_EQ(result.options.http.users.size(), 1u);
+  EXPECT_EQ(result.options.http.tokens.size(), 1u);
+  EXPECT_EQ(result.options.otlp_grpc.tokens.size(), 1u);
   ASSERT_EQ(result.options.remote_write.size(), 1u);
   RemoteWriteOptions receiver;
   receiver.url = "https://mimir.example.com/api/v1/push";

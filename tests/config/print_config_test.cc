@@ -71,7 +71,21 @@ RemoteWriteOptions AnotherReceiver() {
   return receiver;
 }
 
-// Differs from the defaults in every key.
+// Differs from the defaults in every key but admin_from_anywhere, which users exclude.
+HttpOptions UnusualHttp() {
+  HttpOptions http;
+  http.listen = "localhost:2";
+  http.enable_lifecycle = true;
+  http.openmetrics_created = true;
+  http.users = {{"\xC3\xA9 ${me}", {"<secret>", ""}, HttpRole::kAdmin},
+                {"you", {"", "/hash \"file\""}, HttpRole::kScrape}};
+  http.tokens = {{"a \"name\"", "/token", HttpRole::kScrape}, {"b", "/other", HttpRole::kAdmin}};
+  http.tls = ServerTlsOptions{"/d", "/e", ""};
+  http.tls_min_version = TlsVersion::kTls13;
+  return http;
+}
+
+// Differs from the defaults in every key, but see above.
 Options Unusual() {
   Options options;
   options.log = {LogLevel::kDebug, LogFormat::kJson};
@@ -79,7 +93,8 @@ Options Unusual() {
   options.otlp_grpc.max_message_size = 1'025;
   options.otlp_grpc.max_in_flight = 1'026;
   options.otlp_grpc.tls = ServerTlsOptions{"/a", "/b \"quoted\"", "/c\\"};
-  options.http = {"localhost:2", true, true};
+  options.otlp_grpc.tokens = {{"/token \"a\"", "team-a"}, {"/token b", ""}};
+  options.http = UnusualHttp();
   options.tenancy = {true, 7};
   options.storage = {"/data \"1\"", 3 << 20, 2 << 20, 1'000'000'001};
   options.remote_write = {UnusualReceiver(), OtherReceiver(), AnotherReceiver()};
@@ -172,12 +187,19 @@ TEST(PrintConfig, ReadsBackEveryChoiceOfProcessors) {
   }
 }
 
+TEST(PrintConfig, ReadsBackThatTheAdminPartIsForEverybody) {
+  Options options;
+  options.http.admin_from_anywhere = true;
+  options.http.tls_min_version = TlsVersion::kTls13;
+  ExpectRoundTrip(options);
+}
+
 TEST(PrintConfig, WritesEachSectionOnce) {
   const std::string printed = PrintConfig(Unusual());
   size_t sections = 0;
   for (size_t pos = 0; (pos = printed.find("\n[", pos)) != std::string::npos; ++pos) ++sections;
   // Of each receiver there are four, and storage is one as well.
-  EXPECT_EQ(sections, 11u + 1u + 3u * 4u) << printed;
+  EXPECT_EQ(sections, 12u + 1u + 3u * 4u) << printed;
   EXPECT_THAT(printed, HasSubstr("\n[otlp.grpc.tls]\ncert_file = \"/a\"\n"));
 }
 
@@ -201,6 +223,14 @@ TEST(PrintConfig, WritesReceiversAsTables) {
 TEST(PrintConfig, ShowsNoSecretAndStaysAConfiguration) {
   // Everything secret is called so; what is not is there afterwards.
   constexpr std::string_view kToml = R"(
+    [[http.users]]
+    name = "user0"
+    password_hash = "$2y$10$hunterhunterhunterhunterhunterhunterhunterhunterhunte"
+    role = "admin"
+    [[http.users]]
+    name = "user00"
+    password_hash_file = "/file00"
+    role = "scrape"
     [[remote_write]]
     url = "http://user1:hunter2@host1:1/path1?query1"
     proxy_url = "socks5://user2:hunter2:@hunter2@host2:2"
@@ -234,6 +264,10 @@ TEST(PrintConfig, ShowsNoSecretAndStaysAConfiguration) {
   ASSERT_EQ(result.options.remote_write[2].authorization->credentials.text, "hunter2");
   const std::string printed = PrintConfig(result.options);
   EXPECT_THAT(printed, Not(HasSubstr("hunter")));
+  EXPECT_THAT(printed, HasSubstr("{name = \"user0\", password_hash = \"<secret>\", role = "
+                                 "\"admin\"}"));
+  EXPECT_THAT(printed, HasSubstr("{name = \"user00\", password_hash_file = \"/file00\", role = "
+                                 "\"scrape\"}"));
   EXPECT_THAT(printed, HasSubstr("url = \"http://user1:<secret>@host1:1/path1?query1\"\n"));
   EXPECT_THAT(printed, HasSubstr("proxy_url = \"socks5://user2:<secret>@host2:2\"\n"));
   EXPECT_THAT(printed, HasSubstr("token_url = \"https://user6:<secret>@host6/path6\""));

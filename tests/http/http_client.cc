@@ -134,7 +134,7 @@ std::optional<HttpResponse> HttpConnection::Receive(bool head) {
 
 std::string MakeRequest(std::string_view method, std::string_view path, std::string_view headers) {
   std::string request(method);
-  request.append(" ").append(path).append(" HTTP/1.1\r\nHost: test\r\n");
+  request.append(" ").append(path).append(" HTTP/1.1\r\nHost: localhost\r\n");
   return request.append(headers).append("\r\n");
 }
 

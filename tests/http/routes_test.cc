@@ -1,6 +1,9 @@
 // What each path answers, and in which form.
 
 #include <cstdio>
+#include <future>
+#include <latch>
+#include <optional>
 #include <string>
 #include <vector>
 #include <zlib.h>
@@ -158,16 +161,105 @@ TEST_F(HttpServerTest, PageLinksEverythingAndLoadsNothingForeign) {
 TEST_F(HttpServerTest, EveryAnswerCarriesTheSecurityHeaders) {
   Start();
   std::vector<std::string> paths = AllPaths();
-  paths.emplace_back("/missing");
+  paths.insert(paths.end(), {"/missing", "/-/reload", "/api/v1/overview"});
   for (const std::string& path : paths) {
     const HttpResponse response = Get(path);
-    EXPECT_THAT(response.headers.at("content-security-policy"), StartsWith("default-src 'none';"));
+    EXPECT_EQ(response.headers.at("content-security-policy"),
+              "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+              "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
     EXPECT_EQ(response.headers.at("x-content-type-options"), "nosniff");
     EXPECT_EQ(response.headers.at("x-frame-options"), "DENY");
     EXPECT_EQ(response.headers.at("referrer-policy"), "no-referrer");
-    EXPECT_EQ(response.headers.at("cache-control"), "no-store");
+    EXPECT_EQ(response.headers.at("cross-origin-resource-policy"), "same-origin");
+    EXPECT_EQ(response.headers.at("cross-origin-opener-policy"), "same-origin");
+    EXPECT_FALSE(response.headers.contains("strict-transport-security"));
+    const bool is_file = path == "/" || path == "/style.css";
+    EXPECT_EQ(response.headers.at("cache-control"), is_file ? "no-cache" : "no-store") << path;
     EXPECT_EQ(response.headers.at("date"), "Sat, 31 Jan 2026 12:00:00 GMT");
   }
+}
+
+TEST_F(HttpServerTest, FilesOfThePageAreSentAgainOnlyWhenTheyChanged) {
+  Start();
+  const std::string etag = Get("/style.css").headers.at("etag");
+  EXPECT_EQ(etag.size(), 34u);
+  EXPECT_NE(Get("/").headers.at("etag"), etag);
+  HttpConnection connection(address());
+  ASSERT_TRUE(connection.Send(
+      MakeRequest("GET", "/style.css", "If-None-Match: \"x\", W/" + etag + "\r\n")));
+  const std::optional<HttpResponse> response = connection.Receive(/*head=*/true);
+  ASSERT_TRUE(response.has_value());
+  EXPECT_EQ(response->status, 304);
+  EXPECT_EQ(response->headers.at("etag"), etag);
+  EXPECT_FALSE(response->headers.contains("content-length"));
+  // No body followed: the connection is in step.
+  ASSERT_TRUE(connection.Send(MakeRequest("GET", "/style.css", "If-None-Match: \"x\"\r\n")));
+  EXPECT_EQ(connection.Receive()->status, 200);
+}
+
+TEST_F(HttpServerTest, TheApiGetsPathAndQueryAsTheyWereSent) {
+  Start();
+  const HttpResponse response = Get("/api/v1/tenants/a%2Fb/top?by=x%20y&limit=1");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.headers.at("content-type"), "application/json");
+  EXPECT_EQ(response.body, "{\"path\": \"tenants/a%2Fb/top\", \"query\": \"by=x%20y&limit=1\"}");
+}
+
+TEST_F(HttpServerTest, QuestionsBeyondTheLimitAreToldToComeBack) {
+  limits_.api_requests = 2;
+  std::latch asked(2);
+  std::latch go_on(1);
+  api_ = [&](const std::string&, const std::string&) {
+    asked.count_down();
+    go_on.wait();
+    return ApiReply{200, "{}"};
+  };
+  Start();
+  auto ask = [this] { return Get("/api/v1/overview"); };
+  std::future<HttpResponse> first = std::async(std::launch::async, ask);
+  std::future<HttpResponse> second = std::async(std::launch::async, ask);
+  asked.wait();
+  const HttpResponse refused = Get("/api/v1/overview");
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.headers.at("retry-after"), "1");
+  EXPECT_EQ(refused.body,
+            "{\"error\": {\"status\": 503, \"message\": \"too many questions at the same time: "
+            "ask again\"}}\n");
+  EXPECT_EQ(Get("/").status, 200);
+  go_on.count_down();
+  EXPECT_EQ(first.get().status, 200);
+  EXPECT_EQ(second.get().status, 200);
+}
+
+TEST_F(HttpServerTest, TheApiTakesNothingButQuestions) {
+  Start();
+  for (const char* method : {"POST", "PUT", "DELETE", "PATCH", "OPTIONS"}) {
+    const HttpResponse response =
+        Fetch(address(), method, "/api/v1/overview", "Content-Length: 0\r\n");
+    EXPECT_EQ(response.status, 405) << method;
+    EXPECT_EQ(response.headers.at("content-type"), "application/json");
+    EXPECT_THAT(response.body, HasSubstr("\"status\": 405"));
+  }
+}
+
+TEST_F(HttpServerTest, RemembersTheLastScrapeOfEachPathAndPeer) {
+  Start();
+  EXPECT_TRUE(server_->last_scrapes().empty());
+  Get("/metrics/generated");
+  clock_.Advance(kNanosPerSecond);
+  const HttpResponse last = Get("/metrics/generated", "Accept: application/openmetrics-text\r\n");
+  Fetch(address(), "HEAD", "/metrics");
+  std::vector<ScrapeRecord> records;
+  // A scrape is recorded after its last byte has left.
+  do {
+    records = server_->last_scrapes();
+  } while (records.empty() || records[0].format != "openmetrics");
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(records[0].path, "/metrics/generated");
+  EXPECT_EQ(records[0].peer, "127.0.0.1");
+  EXPECT_EQ(records[0].bytes, last.body.size());
+  EXPECT_EQ(records[0].time_ms, clock_.WallNanos() / kNanosPerMilli);
+  EXPECT_EQ(records[0].duration_seconds, 0);
 }
 
 TEST_F(HttpServerTest, HeadIsGetWithoutTheBody) {

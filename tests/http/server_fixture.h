@@ -4,15 +4,16 @@
 #define SPANMETER_TESTS_HTTP_SERVER_FIXTURE_H_
 
 #include <atomic>
-#include <fcntl.h>
 #include <functional>
 #include <memory>
 #include <string>
 #include <thread>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include "spanmeter/http_server.h"
 #include "spanmeter/log.h"
@@ -26,8 +27,7 @@ namespace spanmeter {
 
 class HttpServerTest : public testing::Test {
  protected:
-  HttpServerTest()
-      : log_fd_(open("/dev/null", O_WRONLY | O_CLOEXEC)), logger_({}, &clock_, log_fd_) {
+  HttpServerTest() : log_fd_(memfd_create("log", MFD_CLOEXEC)), logger_({}, &clock_, log_fd_) {
     options_.listen = "127.0.0.1:0";
     limits_.threads = 16;
     limits_.keep_alive_connections = 8;
@@ -46,6 +46,9 @@ class HttpServerTest : public testing::Test {
     };
     content.has_tenant = [](const std::string& tenant) { return tenant == kTenant; };
     content.reload = [this] { return reload_(); };
+    content.api = [this](const std::string& path, const std::string& query) {
+      return api_(path, query);
+    };
     content.ready = [this] { return ready_.load(); };
     std::string error;
     server_ =
@@ -54,6 +57,12 @@ class HttpServerTest : public testing::Test {
   }
 
   std::string address() const { return server_->address(); }
+  // All that was logged so far.
+  std::string Log() const {
+    std::string log(static_cast<size_t>(lseek(log_fd_, 0, SEEK_END)), '\0');
+    log.resize(static_cast<size_t>(pread(log_fd_, log.data(), log.size(), 0)));
+    return log;
+  }
   HttpResponse Get(std::string_view path, std::string_view headers = "") {
     return Fetch(address(), "GET", path, headers);
   }
@@ -102,6 +111,10 @@ class HttpServerTest : public testing::Test {
     ++reloads_;
     return std::string();
   };
+  std::function<ApiReply(const std::string&, const std::string&)> api_ =
+      [](const std::string& path, const std::string& query) {
+        return ApiReply{200, "{\"path\": \"" + path + "\", \"query\": \"" + query + "\"}"};
+      };
   std::atomic<bool> ready_{true};
   std::unique_ptr<CivetWebServer> server_;
 };

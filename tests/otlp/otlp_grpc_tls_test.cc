@@ -11,8 +11,7 @@
 
 #include "otlp/grpc_client.h"
 #include "otlp/grpc_server_fixture.h"
-#include "otlp/server_tls.h"
-#include "otlp/test_certificates.h"
+#include "support/test_certificates.h"
 
 namespace spanmeter {
 namespace {

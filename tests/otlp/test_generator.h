@@ -37,6 +37,8 @@ class HoldingClock final : public Clock {
   }
   int64_t MonotonicNanos() const override { return clock_.MonotonicNanos(); }
 
+  void Advance(int64_t nanos) { clock_.Advance(nanos); }
+
   // The next reading of the wall clock will not return before Release().
   void HoldNext() {
     const std::lock_guard lock(mutex_);

@@ -1,7 +1,7 @@
 // Makes certificates for tests.
 
-#ifndef SPANMETER_TESTS_OTLP_TEST_CERTIFICATES_H_
-#define SPANMETER_TESTS_OTLP_TEST_CERTIFICATES_H_
+#ifndef SPANMETER_TESTS_SUPPORT_TEST_CERTIFICATES_H_
+#define SPANMETER_TESTS_SUPPORT_TEST_CERTIFICATES_H_
 
 #include <memory>
 #include <string>
@@ -33,4 +33,4 @@ std::string WriteTestFile(const std::string& name, const std::string& content);
 
 }  // namespace spanmeter::testing
 
-#endif  // SPANMETER_TESTS_OTLP_TEST_CERTIFICATES_H_
+#endif  // SPANMETER_TESTS_SUPPORT_TEST_CERTIFICATES_H_

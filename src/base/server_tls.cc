@@ -1,4 +1,4 @@
-#include "otlp/server_tls.h"
+#include "spanmeter/server_tls.h"
 
 #include <cerrno>
 #include <cstdio>

@@ -1,8 +1,8 @@
 // Reads and checks the PEM files of a TLS port before gRPC sees them: gRPC itself would only say
 // that the handshake failed, at the first client.
 
-#ifndef SPANMETER_OTLP_SERVER_TLS_H_
-#define SPANMETER_OTLP_SERVER_TLS_H_
+#ifndef SPANMETER_SERVER_TLS_H_
+#define SPANMETER_SERVER_TLS_H_
 
 #include <string>
 
@@ -22,4 +22,4 @@ bool ReadServerTls(const ServerTlsOptions& options, ServerTlsFiles* files, std::
 
 }  // namespace spanmeter
 
-#endif  // SPANMETER_OTLP_SERVER_TLS_H_
+#endif  // SPANMETER_SERVER_TLS_H_

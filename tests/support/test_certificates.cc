@@ -1,4 +1,4 @@
-#include "otlp/test_certificates.h"
+#include "support/test_certificates.h"
 
 #include <fstream>
 #include <unistd.h>
