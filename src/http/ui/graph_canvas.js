@@ -9,16 +9,21 @@ const NODE_HEIGHT = 52;
 const SMALLEST = 0.08;
 const LARGEST = 3;
 // Below this scale a node shows only its name, larger.
-const FAR = 0.62;
+const FAR = 0.68;
 // Text stays readable at the scale that a graph is first shown in.
-const FIRST_SMALLEST = 0.34;
+const FIRST_SMALLEST = 0.42;
 // Above this share of errors an edge or node is drawn in red.
 const ERRORS_MATTER = 0.01;
 const NAME_LENGTH = 24;
-const FAR_NAME_LENGTH = 15;
+// Width of a character of the larger name.
+const FAR_ADVANCE = 11.4;
 
+// Wide enough for the name as it is shown from afar.
 function widthOf(node) {
-  return Math.max(150, Math.min(NAME_LENGTH, plainName(node.id, NAME_LENGTH).length) * 8.2 + 28);
+  return Math.max(
+    150,
+    plainName(node.id, NAME_LENGTH).length * FAR_ADVANCE + (node.kind === "service" ? 22 : 40),
+  );
 }
 
 export class GraphCanvas {
@@ -101,7 +106,11 @@ export class GraphCanvas {
       };
       this.fit(FIRST_SMALLEST);
     };
-    this.worker.postMessage({ id, nodes, edges });
+    const view = {
+      width: this.element?.clientWidth ?? 1200,
+      height: this.element?.clientHeight ?? 600,
+    };
+    this.worker.postMessage({ id, view, nodes, edges });
   }
 
   // Shows as much as fits without going below a scale.
@@ -251,11 +260,7 @@ export class GraphCanvas {
       h("title", null, plainName(node.id, 300)),
       outline(node.kind, width),
       h("text", { class: "node-name near", x: width / 2, y: 21 }, plainName(node.id, NAME_LENGTH)),
-      h(
-        "text",
-        { class: "node-name far", x: width / 2, y: 33 },
-        plainName(node.id, FAR_NAME_LENGTH),
-      ),
+      h("text", { class: "node-name far", x: width / 2, y: 33 }, plainName(node.id, NAME_LENGTH)),
       h(
         "text",
         { class: "node-figures", x: width / 2, y: 40 },
@@ -345,18 +350,22 @@ export class GraphCanvas {
   }
 }
 
-// A smooth line through the points that dagre names.
+// A smooth line through the points; between only two of them it leaves and arrives level.
 function curve(points) {
-  const at = (point) => `${point.x.toFixed(1)} ${point.y.toFixed(1)}`;
-  let path = `M${at(points[0])}`;
-  for (let i = 1; i < points.length - 1; ++i) {
-    const middle = {
-      x: (points[i].x + points[i + 1].x) / 2,
-      y: (points[i].y + points[i + 1].y) / 2,
-    };
-    path += `Q${at(points[i])} ${at(i === points.length - 2 ? points[i + 1] : middle)}`;
+  const at = (x, y) => `${x.toFixed(1)} ${y.toFixed(1)}`;
+  const [first] = points;
+  const last = points[points.length - 1];
+  if (points.length === 2) {
+    const reach = Math.max(30, Math.abs(last.x - first.x) * 0.45) * (last.x >= first.x ? 1 : -1);
+    return `M${at(first.x, first.y)}C${at(first.x + reach, first.y)} ${at(last.x - reach, last.y)} ${at(last.x, last.y)}`;
   }
-  return points.length < 3 ? `${path}L${at(points[points.length - 1])}` : path;
+  let path = `M${at(first.x, first.y)}`;
+  for (let i = 1; i < points.length - 1; ++i) {
+    const [here, next] = [points[i], points[i + 1]];
+    const end = next === last ? next : { x: (here.x + next.x) / 2, y: (here.y + next.y) / 2 };
+    path += `Q${at(here.x, here.y)} ${at(end.x, end.y)}`;
+  }
+  return path;
 }
 
 // Kinds differ in shape, so that colour is not needed to tell them.

@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import * as format from "./format.js";
-import { empty, meter, section, state } from "./parts.js";
+import { empty, meter, section } from "./parts.js";
 import { adjust, linkTo } from "./route.js";
 import { more, table } from "./table.js";
 import { name, plainName } from "./text.js";
@@ -160,11 +160,10 @@ function discards(tenant) {
   );
 }
 
-const SOURCES = new Map([
-  ["tenant", ["ok", "this tenant"]],
-  ["generator", ["ok", "[generator]"]],
-  ["default", ["quiet", "default"]],
-]);
+function sourceOf({ source }) {
+  if (source === "tenant") return h("strong", null, "this tenant");
+  return source === "generator" ? "[generator]" : h("span", { class: "quiet" }, name(source));
+}
 
 function optionsOf(options, context) {
   const onlySet = context.query.get("options") === "set";
@@ -210,7 +209,7 @@ function optionsOf(options, context) {
             {
               title: "Comes from",
               of: (row) => row.source,
-              show: (row) => state(...(SOURCES.get(row.source) ?? ["quiet", row.source])),
+              show: sourceOf,
             },
           ],
         }),

@@ -7,7 +7,8 @@ import { h } from "./dom.js";
 const UNSEEN =
   /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u2800\u3164\uffa0]|[^\S ]/gu;
 const JOINER = "\u200d";
-const BEFORE_JOINER = /[\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f]$/u;
+// Not one class: some versions of Chromium do not find characters beyond U+FFFF by a class at the end.
+const BEFORE_JOINER = /(?:\p{Extended_Pictographic}|\p{Emoji_Modifier}|\ufe0f)$/u;
 const AFTER_JOINER = /^\p{Extended_Pictographic}/u;
 const NAMED = new Map([
   ["\n", "\\n"],
