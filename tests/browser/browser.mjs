@@ -108,7 +108,11 @@ export class Tab {
   }
 
   async screenshot(name) {
-    await this.page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
+    await this.page.screenshot({
+      path: join(SCREENSHOTS, `${name}.png`),
+      fullPage: true,
+      caret: "initial",
+    });
   }
 
   // No script of data has run, and the policy had nothing to do.

@@ -17,6 +17,7 @@ import otlp_wire  # noqa: E402
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 CLIENT, SERVER = 3, 2
+PARENT_SPAN_ID = 4  # the number of the field
 
 
 def main():
@@ -32,8 +33,8 @@ def main():
         client = otlp_wire.encode_span(name, now, trace_id=trace_id, span_id=client_id, kind=CLIENT,
                                        attributes={"hostile": name})
         server = otlp_wire.encode_span(callee, now, trace_id=trace_id, span_id=server_id,
-                                       kind=SERVER, parent_id=client_id,
-                                       attributes={"hostile": callee})
+                                       kind=SERVER, attributes={"hostile": callee})
+        server += bytes([PARENT_SPAN_ID << 3 | 2, len(client_id)]) + client_id
         for service, span in ((name, client), (callee, server)):
             export(otlp_wire.encode_request({"service.name": service}, [span]), timeout=60)
 

@@ -109,7 +109,7 @@ function filter(context) {
   const service = context.query.get("service");
   const submit = (event) => {
     event.preventDefault();
-    const text = new FormData(event.target).get("service");
+    const text = new FormData(event.currentTarget).get("service");
     adjust({ service: text === "" ? null : text, depth: text === "" ? null : depthOf(context) });
   };
   const names = service === null || services.includes(service) ? services : [service, ...services];
@@ -160,11 +160,7 @@ const KEYS = "Arrow keys move the picture, + and − change its size, 0 shows al
 
 function picture(data, drawn) {
   const button = (text, label, action) =>
-    h(
-      "button",
-      { type: "button", key: label, "aria-label": label, title: label, on: { click: action } },
-      text,
-    );
+    h("button", { type: "button", key: label, "aria-label": label, on: { click: action } }, text);
   return h(
     "div",
     { class: "picture", key: "picture" },
@@ -173,7 +169,7 @@ function picture(data, drawn) {
       { class: "picture-tools" },
       button("+", "Larger", () => canvas.zoom(1.3)),
       button("−", "Smaller", () => canvas.zoom(1 / 1.3)),
-      button("Fit", "Show all of it", () => canvas.fit()),
+      button("Fit", "Fit all of it", () => canvas.fit()),
       h(
         "span",
         { class: "quiet" },

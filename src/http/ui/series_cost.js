@@ -139,7 +139,7 @@ function addition(context) {
   const [label = "", values = ""] = (context.query.get("add") ?? "").split(/:(?=\d+$)/);
   const submit = (event) => {
     event.preventDefault();
-    const form = new FormData(event.target);
+    const form = new FormData(event.currentTarget);
     const text = form.get("label").trim();
     adjust({ add: text === "" ? null : `${text}:${form.get("values")}` });
   };

@@ -26,7 +26,7 @@ export function view(data, context) {
   const mistake = data?.mistake ?? null;
   const submit = (event) => {
     event.preventDefault();
-    const text = new FormData(event.target).get("match").trim();
+    const text = new FormData(event.currentTarget).get("match").trim();
     adjust({ match: text === "" ? null : text, limit: null });
   };
   return [
