@@ -71,6 +71,7 @@ export class Tab {
     this.page = page;
     this.base = base;
     this.faults = [];
+    this.pending = 0; // requests without an answer
     const note = (text) => {
       if (tolerate === null || !tolerate.test(text)) this.faults.push(text);
     };
@@ -82,7 +83,13 @@ export class Tab {
       note(`dialog: ${dialog.message()}`);
       void dialog.dismiss();
     });
+    for (const end of ["requestfinished", "requestfailed"]) {
+      page.on(end, () => {
+        this.pending -= 1;
+      });
+    }
     page.on("request", (request) => {
+      this.pending += 1;
       if (!request.url().startsWith(base) && !request.url().startsWith("data:"))
         note(`asks ${request.url()}`);
     });
@@ -105,6 +112,15 @@ export class Tab {
         (main.querySelector(".graph") === null || main.querySelector(".graph-content") !== null)
       );
     });
+  }
+
+  // Waits until the page asks for nothing more.
+  async quiet() {
+    for (let idle = 0; idle < 5; idle = this.pending === 0 ? idle + 1 : 0) {
+      await new Promise((resolve) => {
+        setTimeout(resolve, 30);
+      });
+    }
   }
 
   async screenshot(name) {

@@ -34,7 +34,7 @@ async function update(tab) {
   const before = mock.state.requests;
   await tab.page.clock.runFor(5100);
   await waitFor(() => mock.state.requests > before);
-  await tab.page.waitForLoadState("networkidle");
+  await tab.quiet();
 }
 
 async function waitFor(condition) {
@@ -298,7 +298,7 @@ test("nothing is asked while paused or hidden", async () => {
   const { page } = tab;
   await page.locator("button", { hasText: "Pause" }).click();
   await page.locator("button[aria-pressed=true]", { hasText: "Pause" }).waitFor();
-  await page.waitForLoadState("networkidle");
+  await tab.quiet();
   let asked = mock.state.requests;
   await page.clock.runFor(60000);
   assert.equal(mock.state.requests, asked);
@@ -311,7 +311,7 @@ test("nothing is asked while paused or hidden", async () => {
       document.dispatchEvent(new Event("visibilitychange"));
     }, hidden);
   await hide(true);
-  await page.waitForLoadState("networkidle");
+  await tab.quiet();
   asked = mock.state.requests;
   await page.clock.runFor(60000);
   assert.equal(mock.state.requests, asked);
