@@ -371,7 +371,7 @@ function edges(data) {
         {
           title: "Type",
           of: (row) => row.type,
-          show: (row) => TYPES.get(row.type) ?? name(row.type),
+          show: (row) => h("span", { class: "word" }, TYPES.get(row.type) ?? name(row.type)),
         },
         {
           title: "Rate",

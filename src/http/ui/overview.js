@@ -211,16 +211,17 @@ function discards(data) {
 }
 
 function requests(data) {
+  const seen = data.requests.filter((row) => row.count > 0);
   return section(
     "requests",
     "OTLP answers",
     null,
-    data.requests.length === 0
+    seen.length === 0
       ? empty("No requests yet", h("p", null, "They come to the port of otlp.grpc.listen."))
       : table({
           id: "requests",
           label: "Answers to OTLP requests by code",
-          rows: data.requests,
+          rows: seen,
           keyOf: (row) => row.code,
           sort: { column: 1, descending: true },
           columns: [

@@ -138,7 +138,7 @@ const HOUR_MS = 3600 * 1000;
 export function sparkline(label, times, values, show) {
   const known = (values ?? []).filter((value) => Number.isFinite(value));
   if (known.length < 2)
-    return h("div", { class: "spark quiet" }, "the graph starts within a minute");
+    return h("div", { class: "spark quiet" }, "nothing to draw yet");
   const end = times[times.length - 1];
   const highest = Math.max(...known);
   const top = highest > 0 ? highest : 1;
