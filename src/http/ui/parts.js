@@ -137,8 +137,7 @@ const HOUR_MS = 3600 * 1000;
 // The last hour as a line; gaps where nothing is known.
 export function sparkline(label, times, values, show) {
   const known = (values ?? []).filter((value) => Number.isFinite(value));
-  if (known.length < 2)
-    return h("div", { class: "spark quiet" }, "nothing to draw yet");
+  if (known.length < 2) return h("div", { class: "spark quiet" }, "nothing to draw yet");
   const end = times[times.length - 1];
   const highest = Math.max(...known);
   const top = highest > 0 ? highest : 1;
