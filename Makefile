@@ -1,5 +1,5 @@
 # Entry points for people. The build itself is CMakeLists.txt; CONTRIBUTING.md says how to use it
-# directly. Everything that these targets make lies in build/ (and tests/e2e/sdk/node_modules).
+# directly. Everything that these targets make lies in build/ (and node_modules in tests).
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -74,4 +74,4 @@ format:  ## Lay out all C++ sources with clang-format
 
 .PHONY: clean
 clean:  ## Remove everything that was built or downloaded
-	rm -rf build tests/e2e/sdk/node_modules
+	rm -rf build tests/e2e/sdk/node_modules tests/browser/node_modules

@@ -35,6 +35,7 @@ readonly build_packages=(
   libxxhash-dev
   ninja-build
   nlohmann-json3-dev
+  node-dagre-layout
   pkg-config
   prometheus-cpp-dev
   protobuf-compiler
@@ -59,6 +60,7 @@ readonly test_packages=(
 
 # What the longer checks of .ci/run need on top.
 readonly lint_packages=(
+  chromium
   clang
   clang-format
   clang-tidy

@@ -5,7 +5,7 @@ string(REPLACE "," ";" files "${FILES}")
 set(type_of_html "text/html; charset=utf-8")
 set(type_of_css "text/css; charset=utf-8")
 set(type_of_js "text/javascript; charset=utf-8")
-set(type_of_svg "image/svg+xml")
+set(type_of_txt "text/plain; charset=utf-8")
 
 set(number 0)
 set(arrays "")
