@@ -26,6 +26,17 @@ std::vector<CollectedTenant> TenantsToCollect(const Tenants& tenants) {
   return collected;
 }
 
+// Nothing before the server has started.
+std::vector<AdminScrape> LastScrapes(const HttpServer* http) {
+  std::vector<AdminScrape> scrapes;
+  if (http == nullptr) return scrapes;
+  for (const ScrapeRecord& record : http->last_scrapes()) {
+    scrapes.push_back({record.path, record.format, record.time_ms, record.duration_seconds,
+                       record.bytes, record.peer});
+  }
+  return scrapes;
+}
+
 // The names of the settings in which the options differ although only a restart changes them.
 std::vector<std::string> RestartOnlyChanges(const Options& before, const Options& after) {
   std::vector<std::string> names;
@@ -101,6 +112,7 @@ bool App::Start() {
     logger_.Error("cannot start", {{"port", "http"}, {"error", error}});
     return false;
   }
+  started_http_ = http_.get();
   remote_write_.Start();
   grpc_ = OtlpGrpcServer::Start(options.otlp_grpc, &tenants_, &clock_, &logger_, &metrics_, &error);
   if (grpc_ == nullptr) {
@@ -180,6 +192,7 @@ AdminParts App::MakeAdminParts(const std::string& version, bool tenancy) {
   parts.config = [this] { return DescribeConfig(); };
   parts.remote_write = [this] { return remote_write_.status(); };
   parts.requests = [this] { return CountRequests(&metrics_); };
+  parts.scrapes = [this] { return LastScrapes(started_http_); };
   return parts;
 }
 

@@ -82,6 +82,8 @@ class App {
   AdminApi admin_;
   std::atomic<bool> ready_{false};
   std::unique_ptr<HttpServer> http_;
+  // The same, for its own threads: they may run before Start() knows it.
+  std::atomic<const HttpServer*> started_http_{nullptr};
   std::unique_ptr<OtlpGrpcServer> grpc_;
 };
 
