@@ -110,7 +110,8 @@ class RemoteWrite::Impl {
       receiver.last_error = sender.last_error;
       receiver.last_error_ms = sender.last_error_ms;
       receiver.last_success_ms = sender.last_success_ms;
-      receiver.healthy = sender.last_error.empty() || sender.last_success_ms >= sender.last_error_ms;
+      receiver.healthy =
+          sender.last_error.empty() || sender.last_success_ms >= sender.last_error_ms;
     }
     const QueueStorage::Status storage = watched_storage_->status();
     status.has_storage = true;
