@@ -7,7 +7,6 @@ namespace spanmeter {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 bool Matches(std::string_view selector, std::string_view labels) {
   std::string problem;
