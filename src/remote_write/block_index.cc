@@ -302,7 +302,10 @@ void BlockIndex::CountSettled() {
 
 void BlockIndex::Return(const std::vector<Entry*>& lease, int64_t not_before_nanos) {
   PutBack(lease, not_before_nanos);
-  if (last_settled_) {
+  // When nothing succeeds at all, that may be due to one block which the others are put together
+  // with each time.
+  const bool take_apart = last_settled_ || failures_in_row_ % kFreshEvery == kFreshEvery - 1;
+  if (take_apart) {
     for (Entry* block : lease) block->state = State::kAlone;
   }
   last_settled_ = false;

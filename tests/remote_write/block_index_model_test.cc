@@ -40,15 +40,15 @@ class NaiveIndex {
     worked_ = true;
   }
   void Return(const Ids& ids, int64_t nanos) {
+    ++failures_;
     for (NaiveBlock& block : blocks_) {
       if (!Has(ids, block.id)) continue;
       block.given = false;
       block.returned = true;
-      block.alone = worked_;
+      block.alone = worked_ || failures_ % 8 == 0;
       block.nanos = nanos;
     }
     worked_ = false;
-    ++failures_;
   }
   Ids Take(const TakeOptions& options, int64_t now, int64_t* next) {
     *next = kNeverNanos;

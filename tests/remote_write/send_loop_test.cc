@@ -5,8 +5,11 @@
 #include <map>
 #include <random>
 #include <set>
+#include <snappy.h>
 #include <string>
 #include <vector>
+
+#include <prometheus/write/v1.pb.h>
 
 #include "remote_write/send_fixture.h"
 
@@ -16,6 +19,17 @@ namespace {
 using testing::HasSubstr;
 
 const std::map<std::string, std::string> kWritten = WrittenHeaders("1");
+
+// How many samples a request of version 1.0 brings.
+int SamplesIn(const std::string& body) {
+  std::string plain;
+  EXPECT_TRUE(snappy::Uncompress(body.data(), body.size(), &plain));
+  prometheus::WriteRequest request;
+  EXPECT_TRUE(request.ParseFromString(plain));
+  int samples = 0;
+  for (const auto& series : request.timeseries()) samples += series.samples_size();
+  return samples;
+}
 
 TEST_F(SendLoopTest, SendsBlocksOfTheSameSeriesOneAfterTheOther) {
   options_.queue_config.max_shards = 10;
@@ -519,6 +533,30 @@ TEST_F(SendLoopTest, LosesNothingAndKeepsTheOrderOfEachSeries) {
     }
     EXPECT_EQ(std::count(settled.begin(), settled.end(), 1), kBlocks);
   }
+}
+
+// Also when it was there from the first request on, with which the others are put together.
+TEST_F(SendLoopTest, ABlockThatIsNeverTakenKeepsNoOtherBackFromTheStart) {
+  options_.queue_config.max_samples_per_send = 100;
+  options_.protobuf_message = RemoteWriteProtocol::k1;
+  Begin();
+  std::vector<Block> blocks;
+  for (uint64_t i = 0; i < 6; ++i) {
+    Block block = Real(i == 3 ? 50 : 1, Protocol::k1);
+    block.first_hash = i;
+    block.last_hash = i;
+    blocks.push_back(std::move(block));
+  }
+  Append(std::move(blocks));
+  for (int i = 0; i < 600 && queue_->stats().blocks > 1; ++i) {
+    Step();
+    while (open() > 0) {
+      Answer(SamplesIn(client_->open.front().body) >= 50 ? 500 : 204);
+    }
+    Step();
+    clock_.Advance(kNanosPerSecond);
+  }
+  EXPECT_EQ(queue_->stats().blocks, 1U);
 }
 
 }  // namespace
