@@ -12,9 +12,6 @@ namespace spanmeter {
 
 namespace {
 
-constexpr int64_t kLookNanos = kNanosPerSecond;
-constexpr int64_t kLogIntervalNanos = 60 * kNanosPerSecond;
-
 // Of TLS 1.2, what has forward secrecy and authenticated encryption. All of TLS 1.3 has.
 constexpr const char* kCiphers = "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL";
 
@@ -73,14 +70,14 @@ std::unique_ptr<TlsContext> TlsContext::Create(const ServerTlsOptions& options,
                                                TlsVersion min_version, const Clock* clock,
                                                const Logger* logger, std::string* error) {
   std::unique_ptr<TlsContext> made(new TlsContext(options, min_version, clock, logger));
+  ServerTlsFiles files;
+  if (!made->watch_.Read(&files, error)) return nullptr;
   {
     const MutexLock lock(&made->mutex_);
-    // Before reading: what changes in between is read again.
-    made->versions_ = made->VersionsOfFiles();
-    made->current_ = made->Build(error);
+    made->current_ = made->Build(files, error);
     if (made->current_ == nullptr) return nullptr;
   }
-  made->front_ = made->Build(error);
+  made->front_ = made->Build(files, error);
   if (made->front_ == nullptr) return nullptr;
   SSL_CTX_set_client_hello_cb(made->front_.get(), &TlsContext::ClientHello, made.get());
   return made;
@@ -90,20 +87,10 @@ TlsContext::TlsContext(const ServerTlsOptions& options, TlsVersion min_version, 
                        const Logger* logger)
     : options_(options),
       min_version_(min_version),
-      clock_(clock),
       logger_(logger),
-      throttle_(clock, kLogIntervalNanos),
-      next_look_nanos_(clock->MonotonicNanos() + kLookNanos) {}
+      watch_(options, "http", clock, logger) {}
 
-TlsContext::Versions TlsContext::VersionsOfFiles() const {
-  return {FileVersion::OfFile(options_.cert_file), FileVersion::OfFile(options_.key_file),
-          options_.client_ca_file.empty() ? FileVersion()
-                                          : FileVersion::OfFile(options_.client_ca_file)};
-}
-
-TlsContext::ContextPtr TlsContext::Build(std::string* error) const {
-  ServerTlsFiles files;
-  if (!ReadServerTls(options_, &files, error)) return nullptr;
+TlsContext::ContextPtr TlsContext::Build(const ServerTlsFiles& files, std::string* error) const {
   ERR_clear_error();
   ContextPtr context(SSL_CTX_new(TLS_server_method()));
   if (context == nullptr) {
@@ -132,24 +119,16 @@ TlsContext::ContextPtr TlsContext::Build(std::string* error) const {
 }
 
 void TlsContext::RefreshLocked() {
-  const int64_t now = clock_->MonotonicNanos();
-  if (now < next_look_nanos_) return;
-  next_look_nanos_ = now + kLookNanos;
-  const Versions versions = VersionsOfFiles();
-  if (versions == versions_) return;
+  ServerTlsFiles files;
+  if (!watch_.ReadIfChanged(&files)) return;
   std::string error;
-  ContextPtr renewed = Build(&error);
-  if (renewed != nullptr) {
-    versions_ = versions;
-    current_ = std::move(renewed);
-    logger_->Info("took up new certificates", {{"port", "http"}, {"file", options_.cert_file}});
+  ContextPtr renewed = Build(files, &error);
+  if (renewed == nullptr) {
+    logger_->Warn("cannot use the new certificates, the former ones are still used",
+                  {{"port", "http"}, {"error", error}});
     return;
   }
-  uint64_t suppressed = 0;
-  if (throttle_.Allow(&suppressed)) {
-    logger_->Warn("cannot take up new certificates, the former ones are still used",
-                  {{"port", "http"}, {"error", error}, {"suppressed", suppressed}});
-  }
+  current_ = std::move(renewed);
 }
 
 // The first thing that happens in a handshake.

@@ -3,15 +3,12 @@
 #ifndef SPANMETER_SRC_HTTP_TLS_CONTEXT_H_
 #define SPANMETER_SRC_HTTP_TLS_CONTEXT_H_
 
-#include <array>
-#include <cstdint>
 #include <memory>
 #include <string>
 
 #include <openssl/ssl.h>
 
 #include "spanmeter/clock.h"
-#include "spanmeter/configured_text.h"
 #include "spanmeter/log.h"
 #include "spanmeter/mutex.h"
 #include "spanmeter/options.h"
@@ -19,9 +16,8 @@
 
 namespace spanmeter {
 
-// Thread-safe. Every handshake gets the certificates that are in the files then: they are looked at
-// again at most once a second, and what does not fit together is not taken, but logged and looked
-// at again. No session is resumed, so that an authority that was taken away counts no more.
+// Thread-safe. Every handshake gets the certificates that are in the files then; see
+// ServerTlsWatch. No session is resumed, so that an authority that was taken away counts no more.
 class TlsContext {
  public:
   // Returns null and says in *error which file cannot be used and why. The pointers must outlive
@@ -40,28 +36,23 @@ class TlsContext {
     void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
   };
   using ContextPtr = std::unique_ptr<SSL_CTX, Deleter>;
-  using Versions = std::array<FileVersion, 3>;
 
   TlsContext(const ServerTlsOptions& options, TlsVersion min_version, const Clock* clock,
              const Logger* logger);
 
   static int ClientHello(SSL* ssl, int* alert, void* self);
-  Versions VersionsOfFiles() const;
-  // Reads the files; null when they cannot be used.
-  ContextPtr Build(std::string* error) const;
+  // Null when the files cannot be used.
+  ContextPtr Build(const ServerTlsFiles& files, std::string* error) const;
   void RefreshLocked() REQUIRES_LOCK(mutex_);
 
   const ServerTlsOptions options_;
   const TlsVersion min_version_;
-  const Clock* const clock_;
   const Logger* const logger_;
-  LogThrottle throttle_;
+  ServerTlsWatch watch_;
   ContextPtr front_;
 
   Mutex mutex_;
   ContextPtr current_ GUARDED_BY(mutex_);
-  Versions versions_ GUARDED_BY(mutex_);
-  int64_t next_look_nanos_ GUARDED_BY(mutex_);
 };
 
 }  // namespace spanmeter

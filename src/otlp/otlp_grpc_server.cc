@@ -15,11 +15,11 @@
 #include <grpcpp/resource_quota.h>
 
 #include "spanmeter/mutex.h"
-#include "spanmeter/server_tls.h"
 
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "opentelemetry/proto/collector/trace/v1/trace_service.grpc.pb.h"
+#include "otlp/grpc_tls.h"
 #include "otlp/ingest.h"
 #include "otlp/request_gate.h"
 #include "otlp/request_metrics.h"
@@ -284,27 +284,21 @@ class Server final : public OtlpGrpcServer {
  public:
   Server(const OtlpGrpcOptions& options, Tenants* tenants, const Clock* clock, const Logger* logger,
          SelfMetrics* metrics)
-      : service_(options, tenants, clock, logger, metrics) {}
+      : clock_(clock), logger_(logger), service_(options, tenants, clock, logger, metrics) {}
   ~Server() override { Shutdown(0); }
 
   bool Listen(const OtlpGrpcOptions& options, std::string* error) {
     if (!service_.LoadTokens(error)) return false;
-    std::shared_ptr<grpc::ServerCredentials> credentials = grpc::InsecureServerCredentials();
+    credentials_ = grpc::InsecureServerCredentials();
     if (options.tls.has_value()) {
-      ServerTlsFiles files;
-      if (!ReadServerTls(*options.tls, &files, error)) return false;
-      grpc::SslServerCredentialsOptions ssl(
-          files.client_ca_pem.empty() ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
-                                      : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-      ssl.pem_key_cert_pairs.push_back({files.key_pem, files.cert_pem});
-      ssl.pem_root_certs = files.client_ca_pem;
-      credentials = grpc::SslServerCredentials(ssl);
+      credentials_ = MakeGrpcTls(*options.tls, clock_, logger_, error);
+      if (credentials_ == nullptr) return false;
     }
 
     grpc::EnableDefaultHealthCheckService(true);
     grpc::ServerBuilder builder;
     int port = 0;
-    builder.AddListeningPort(options.listen, credentials, &port);
+    builder.AddListeningPort(options.listen, credentials_, &port);
     builder.RegisterService(&service_);
     builder.SetMaxReceiveMessageSize(static_cast<int>(options.max_message_size));
     // A message in an encoding that gRPC knows and we do not would reach us as if it were plain.
@@ -341,7 +335,11 @@ class Server final : public OtlpGrpcServer {
   }
 
  private:
+  const Clock* const clock_;
+  const Logger* const logger_;
   TraceService service_;
+  // Asked at each handshake.
+  std::shared_ptr<grpc::ServerCredentials> credentials_;
   std::string address_;
   Mutex mutex_;
   std::unique_ptr<grpc::Server> server_;

@@ -83,6 +83,36 @@ TEST_F(OtlpGrpcTlsTest, AChainOfCertificatesIsAccepted) {
   EXPECT_TRUE(Reaches(authority_.cert_pem, nullptr));
 }
 
+TEST_F(OtlpGrpcTlsTest, NewCertificatesAreTakenUpOnceTheyFitTogether) {
+  Start();
+  EXPECT_TRUE(Reaches(authority_.cert_pem, nullptr));
+
+  const Certificate renewed = MakeCertificate("server", &other_authority_);
+  WriteTestFile("cert.pem", renewed.cert_pem);
+  test_.clock.Advance(2 * kNanosPerSecond);
+  EXPECT_TRUE(Reaches(authority_.cert_pem, nullptr));  // the key is still the former one's
+  EXPECT_FALSE(Reaches(other_authority_.cert_pem, nullptr));
+
+  WriteTestFile("key.pem", renewed.key_pem);
+  test_.clock.Advance(2 * kNanosPerSecond);
+  EXPECT_TRUE(Reaches(other_authority_.cert_pem, nullptr));
+  EXPECT_FALSE(Reaches(authority_.cert_pem, nullptr));
+}
+
+TEST_F(OtlpGrpcTlsTest, ANewClientAuthorityCountsFromTheNextConnectionOn) {
+  const Certificate first = MakeCertificate("clients", nullptr);
+  const Certificate second = MakeCertificate("clients", nullptr);
+  const Certificate of_first = MakeCertificate("client", &first);
+  const Certificate of_second = MakeCertificate("client", &second);
+  options_.tls->client_ca_file = WriteTestFile("ca.pem", first.cert_pem);
+  Start();
+  EXPECT_TRUE(Reaches(authority_.cert_pem, &of_first));
+  WriteTestFile("ca.pem", second.cert_pem);
+  test_.clock.Advance(2 * kNanosPerSecond);
+  EXPECT_TRUE(Reaches(authority_.cert_pem, &of_second));
+  EXPECT_FALSE(Reaches(authority_.cert_pem, &of_first));
+}
+
 TEST_F(OtlpGrpcTlsTest, ErrorsNameTheFileAndWhatIsWrong) {
   const ServerTlsOptions good = *options_.tls;
 
