@@ -308,8 +308,7 @@ def rule_defaults(program):
     return defaults
 
 
-def page(program):
-    all_options = program.options()
+def page(program, all_options):
     by_path = {option.path: option for option in all_options}
     defaults = rule_defaults(program)
     intro, sections = sections_of((TREE / "etc" / "spanmeter.toml").read_text(encoding="utf-8"))
@@ -366,4 +365,5 @@ def page(program):
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
-    sys.stdout.write(page(options.Program(sys.argv[1])))
+    program_ = options.Program(sys.argv[1])
+    sys.stdout.write(page(program_, program_.options()))
