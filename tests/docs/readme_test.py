@@ -126,7 +126,8 @@ class NamesTest(unittest.TestCase):
         """What looks like an option in back quotes: alone, with its table, or with a value."""
         for quoted in set(re.findall(r"`([^`\n]+)`", self.our_prose())):
             match = re.fullmatch(r"([a-z_]+(?:\.[a-z_]+)*)(?: = .*)?", quoted)
-            if match and not quoted.startswith(("traces_", "spanmeter_", "process_", "_")):
+            others = quoted.startswith(("traces_", "spanmeter_", "process_", "_")) or quoted.endswith(".json")
+            if match and not others:
                 yield match.group(1)
 
     def test_each_option_in_the_text_exists(self):
@@ -154,6 +155,15 @@ class NamesTest(unittest.TestCase):
         names = set(re.findall(r"\b(?:spanmeter|traces)_\w+[a-z]\b", self.our_prose()))
         self.assertEqual({name for name in names if not {
             name, re.sub(r"_(bucket|count|sum)$", "", name)} & set(self.metrics)}, set())
+
+
+class TempoTest(unittest.TestCase):
+    def test_the_table_of_options_is_the_programs(self):
+        if "convert" not in run(BINARY, "--help").stdout:
+            self.skipTest("this build has no spanmeter convert")
+        table = re.search(r"<!-- Made by: spanmeter convert --table -->\n(.*?)<!-- End of what was made. -->",
+                          readme.text(), re.DOTALL).group(1)
+        self.assertEqual(table.strip(), run(BINARY, "convert", "--table").stdout.strip())
 
 
 if __name__ == "__main__":
