@@ -146,6 +146,15 @@ class Program:
         else:
             yield Option(path, kind, self._limits_of(path, kind), required)
 
+    def refuses(self, path, value):
+        """What the program says against a value of TOML at a place, apart from what else is missing."""
+        name = path.rpartition(".")[2].removesuffix("[]")
+        if path.endswith("[]"):
+            path = path.removesuffix("[]")
+        pattern = rf"\b{re.escape(name)}(\[\d+\])? (must|=|is|has)\b.*"
+        match = self._message(path, value, pattern)
+        return match and match.group(0)
+
     def options(self):
         """All options, in the program's order."""
         return list(self._in_table(""))

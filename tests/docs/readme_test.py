@@ -157,6 +157,48 @@ class NamesTest(unittest.TestCase):
             name, re.sub(r"_(bucket|count|sum)$", "", name)} & set(self.metrics)}, set())
 
 
+    def test_values_of_options_in_the_text_are_accepted(self):
+        program = options.Program(BINARY)
+        written = set(re.findall(r"`([a-z_.]+) = ([^`]+)`", self.our_prose()))
+        self.assertGreater(len(written), 6)
+        for name, value in written:
+            if name in ("client", "virtual_node"):  # labels
+                continue
+            paths = [option.path for option in self.options
+                     if re.search(rf"(^|\.){re.escape(name)}(\[\])?$", option.path)]
+            with self.subTest(name=name, value=value):
+                # Somewhere there is such an option that this may be a value of.
+                self.assertTrue(any(not program.refuses(path, value) for path in paths), paths)
+
+    def test_messages_of_the_log_in_the_text_are_those_of_the_program(self):
+        # Long messages are broken over lines of the source.
+        source = "".join(re.sub(r'"\s*\n\s*"', "", file.read_text(encoding="utf-8"))
+                         for file in sorted((readme.TREE / "src").rglob("*.cc")))
+        messages = [quoted for quoted in re.findall(r"`([^`\n]+)`", readme.section("Troubleshooting"))
+                    if re.fullmatch(r"[a-z]+ [a-z ]+", quoted) and not quoted.startswith(("spanmeter ", "curl "))]
+        self.assertGreaterEqual(len(messages), 3)
+        self.assertEqual([message for message in messages if f'"{message}' not in source], [])
+
+    def test_words_of_the_troubleshooting_are_labels_reasons_or_options(self):
+        known = {part for option in self.options for part in option.path.replace("[]", "").split(".")}
+        for _, rest in self.metrics.values():
+            known.update(re.findall(r"`(\w+)`", rest))
+        # The port that is taken, the node of requests from outside, and the roles of somebody who asks.
+        known |= {"user", "scrape", "scrape_timeout", "metric_overflow"}
+        words = set(re.findall(r"`([a-z][a-z_]+)`", readme.section("Troubleshooting")))
+        self.assertGreater(len(words), 20)
+        self.assertEqual({word for word in words - known if not word.startswith("spanmeter_")}, set())
+
+
+class TempoTest(unittest.TestCase):
+    def test_the_table_of_options_is_the_programs(self):
+        if "convert" not in run(BINARY, "--help").stdout:
+            self.skipTest("this build has no spanmeter convert")
+        table = re.search(r"<!-- Made by: spanmeter convert --table -->\n(.*?)<!-- End of what was made. -->",
+                          readme.text(), re.DOTALL).group(1)
+        self.assertEqual(table.strip(), run(BINARY, "convert", "--table").stdout.strip())
+
+
 class TempoTest(unittest.TestCase):
     def test_the_table_of_options_is_the_programs(self):
         if "convert" not in run(BINARY, "--help").stdout:
