@@ -115,10 +115,10 @@ class NamesTest(unittest.TestCase):
         cls.metrics = readme.metric_rows()
 
     def our_prose(self):
+        """The text without what is in the words of others: of tables there, the second column is ours."""
         text = readme.prose()
         for title in FOREIGN_SECTIONS:
-            # Of tables, what is in the second column and behind is ours.
-            ours = re.sub(r"^\|[^|]*\|", "|", readme.section(title), flags=re.MULTILINE)
+            ours = re.sub(r"^\|[^|]*\|([^|]*)\|.*$", r"|\1|", readme.section(title), flags=re.MULTILINE)
             text = text.replace(readme.section(title), ours)
         return text
 
