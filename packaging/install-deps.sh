@@ -49,6 +49,7 @@ readonly test_packages=(
   libbenchmark-dev
   libgmock-dev
   libgtest-dev
+  mandoc
   openssl
   python3
   python3-grpcio
@@ -56,6 +57,7 @@ readonly test_packages=(
   python3-prometheus-client
   python3-protobuf
   python3-snappy
+  python3-yaml
 )
 
 # What the longer checks of .ci/run need on top.
@@ -188,7 +190,9 @@ unpack_package() {
     rm "${package}"_*.deb
   )
   for program in "$@"; do
-    ln -sfn "../${package}/usr/bin/${program}" "${tools_dir}/bin/${program}"
+    local place=bin
+    [[ -e "${tools_dir}/${package}/usr/bin/${program}" ]] || place=sbin
+    ln -sfn "../${package}/usr/${place}/${program}" "${tools_dir}/bin/${program}"
   done
 }
 
@@ -225,6 +229,7 @@ ${packages}"
     if [[ "${group}" == test || "${group}" == lint ]]; then
       unpack_package prometheus prometheus promtool
       unpack_package victoria-metrics victoria-metrics
+      unpack_package nginx nginx
       unpack_prometheus3
       break
     fi
