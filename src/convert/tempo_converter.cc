@@ -59,6 +59,12 @@ void TempoConverter::Remark(const File& file, int line, std::string_view key,
   remarks_.Add(&file == tenant_overrides_ ? 1 : 0, file.name, line, key, remark);
 }
 
+bool TempoConverter::IsMap(const YamlEntry& entry, const Place& place, const std::string& shown) {
+  if (entry.value.IsMap() || entry.value.IsNull()) return true;
+  Remark(*place.file, entry.line, shown, "cannot be converted: it is no map");
+  return false;
+}
+
 void TempoConverter::Run() {
   Place place;
   place.file = &config_;
@@ -66,7 +72,7 @@ void TempoConverter::Run() {
   YamlNode others = config_.root;
   std::erase_if(others.entries, [](const YamlEntry& entry) { return entry.key == "overrides"; });
   for (const YamlEntry& entry : config_.root.entries) {
-    if (entry.key == "overrides" && entry.value.IsMap()) overrides = &entry;
+    if (entry.key == "overrides" && IsMap(entry, place, "overrides")) overrides = &entry;
   }
   Walk(ConfigOptions(), others, place, "", "");
   // They win over what was there before.
@@ -85,10 +91,8 @@ void TempoConverter::Walk(std::span<const TempoOption> options, const YamlNode& 
     if (const TempoOption* const option = FindOption(options, entry_path)) {
       Apply(*option, entry, map, place, entry_shown);
     } else if (HasOptionsBelow(options, entry_path)) {
-      if (entry.value.IsMap()) {
+      if (IsMap(entry, place, entry_shown)) {
         Walk(options, entry.value, place, entry_shown, entry_path);
-      } else if (!entry.value.IsNull()) {
-        Remark(*place.file, entry.line, entry_shown, "cannot be converted: it is no map");
       }
     } else if (const TempoOption* const any = FindOptionForAnyKey(options, path)) {
       Apply(*any, entry, map, place, entry_shown);
@@ -106,9 +110,14 @@ void TempoConverter::Apply(const TempoOption& option, const YamlEntry& entry,
   if (value.IsNull()) return;
   if (option.convert == nullptr) {
     if (option.target == "remote_write") return TakeReceivers(value);
-    if (option.target == "remote_write.headers") return TakeHeaders(value, place, shown);
-    if (option.target == "remote_write.add_org_id_header") {
-      add_org_id_header_ = ConvertBool(value, parent).text != "false";
+    if (option.target == "remote_write.headers") {
+      if (IsMap(entry, place, shown)) TakeHeaders(value, place, shown);
+    } else if (option.target == "remote_write.add_org_id_header") {
+      const Converted converted = ConvertBool(value, parent);
+      add_org_id_header_ = converted.text != "false";
+      if (converted.text.empty()) {
+        Remark(*place.file, entry.line, shown, "cannot be converted: it " + converted.note);
+      }
     }
     return;  // The others are taken care of by TakeOverrides().
   }
@@ -169,7 +178,7 @@ void TempoConverter::TakeOverrides(const YamlEntry& overrides) {
         kOverridesKeys.end()) {
       flat.entries.push_back(entry);
     } else if (entry.key == "defaults") {
-      TakeLimits(entry.value, limits, shown);
+      if (IsMap(entry, limits, shown)) TakeLimits(entry.value, limits, shown);
     } else if (entry.key != "per_tenant_override_config") {
       Apply(*FindOption(ConfigOptions(), shown), entry, overrides.value, limits, shown);
     } else if (tenant_overrides_ == nullptr && !entry.value.text.empty()) {
@@ -186,7 +195,9 @@ void TempoConverter::TakeLimits(const YamlNode& limits, const Place& place,
   for (const YamlEntry& entry : limits.entries) {
     const std::string entry_shown = Child(shown, entry.key);
     if (entry.key == "metrics_generator") {
-      Walk(OverridesOptions(), entry.value, place, entry_shown, "");
+      if (IsMap(entry, place, entry_shown)) {
+        Walk(OverridesOptions(), entry.value, place, entry_shown, "");
+      }
     } else if (const TempoOption* const other = FindOption(OtherOverridesOptions(), entry.key)) {
       Apply(*other, entry, limits, place, entry_shown);
     } else if (!TakeLegacyKey(entry, limits, place, entry_shown)) {
@@ -203,7 +214,7 @@ bool TempoConverter::TakeLegacyKey(const YamlEntry& entry, const YamlNode& paren
     const bool is_map = path.ends_with(".*");
     if (is_map) path.remove_suffix(2);
     const std::string name = LegacyName(path);
-    if (entry.key == name && is_map) {
+    if (entry.key == name && is_map && IsMap(entry, place, shown)) {
       for (const YamlEntry& inner : entry.value.entries) {
         Apply(option, inner, entry.value, place, Child(shown, inner.key));
       }
@@ -241,6 +252,7 @@ void TempoConverter::TakeTenants() {
       place.kind = Place::Kind::kTenant;
       place.tenant = tenant.key;
     }
+    if (!IsMap(tenant, place, shown)) continue;
     TakeLimits(tenant.value, place, shown);
     if (place.kind == Place::Kind::kTenant) SettleIntrinsicDimensions(tenant.key);
   }

@@ -72,6 +72,8 @@ class TempoConverter {
   void AddReceiverDefaults();
   void AddDefaults();
 
+  // Whether it is a map, or null, which stands for an empty one; anything else is remarked.
+  bool IsMap(const YamlEntry& entry, const Place& place, const std::string& shown);
   void Remark(const File& file, int line, std::string_view key, std::string_view remark);
   bool has_tenants() const { return output_.Effective("tenancy.enabled") == "true"; }
 

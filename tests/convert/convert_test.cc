@@ -56,6 +56,37 @@ TEST(Convert, KeepsControlCharactersInTheirLines) {
   EXPECT_EQ(conversion.errors, "");
 }
 
+TEST(Convert, SaysWhereAMapIsMissing) {
+  const Conversion conversion = Convert(
+      "multitenancy_enabled: true\n"
+      "metrics_generator:\n"
+      "  processor: [span-metrics]\n"
+      "  storage: {remote_write: {url: a}, remote_write_add_org_id_header: maybe}\n"
+      "overrides:\n"
+      "  defaults: 1\n"
+      "  metrics_generator: 2\n"
+      "  metrics_generator_remote_write_headers: 3\n",
+      "overrides:\n"
+      "  a: 4\n"
+      "  b: {metrics_generator: 5}\n"
+      "  c:\n");
+  for (const char* const expected :
+       {"t.yaml:3: metrics_generator.processor cannot be converted: it is no map\n",
+        "t.yaml:4: metrics_generator.storage.remote_write cannot be converted: it is no list\n",
+        "t.yaml:4: metrics_generator.storage.remote_write_add_org_id_header cannot be converted: "
+        "it "
+        "is neither true nor false\n",
+        "t.yaml:6: overrides.defaults cannot be converted: it is no map\n",
+        "t.yaml:7: overrides.metrics_generator cannot be converted: it is no map\n",
+        "t.yaml:8: overrides.metrics_generator_remote_write_headers cannot be converted: it is no "
+        "map\n",
+        "o.yaml:2: overrides.a cannot be converted: it is no map\n",
+        "o.yaml:3: overrides.b.metrics_generator cannot be converted: it is no map\n"}) {
+    EXPECT_TRUE(Contains(conversion.remarks, expected)) << expected << conversion.remarks;
+  }
+  EXPECT_FALSE(Contains(conversion.remarks, "overrides.c"));
+}
+
 TEST(Convert, ReportsSoManyThingsAndNoMore) {
   std::string text = "overrides:\n";
   for (int i = 0; i < 2000; ++i) text += "  key_" + std::to_string(i) + ": 1\n";
