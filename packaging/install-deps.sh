@@ -33,6 +33,7 @@ readonly build_packages=(
   libssl-dev
   libtomlplusplus-dev
   libxxhash-dev
+  libyaml-cpp-dev
   ninja-build
   nlohmann-json3-dev
   node-dagre-layout

@@ -40,7 +40,8 @@ constexpr std::array<Switch, 4> kSwitches = {{
 
 std::string DescribeUnknown(const std::string& argument) {
   if (!argument.starts_with("-")) {
-    return "unexpected argument " + Quoted(argument) + ": there are flags only, see --help";
+    return "unexpected argument " + Quoted(argument) +
+           ": there are flags and the command convert, see --help";
   }
   const std::string name = argument.substr(0, argument.find('='));
   std::vector<std::string> known;
@@ -97,6 +98,7 @@ std::string HelpText() {
       "spanmeter receives OpenTelemetry spans and serves Prometheus metrics derived from them.\n"
       "\n"
       "Usage: spanmeter [flags]\n"
+      "       spanmeter convert TEMPO.YAML [OVERRIDES.YAML]\n"
       "\n";
   const auto append = [&text](const std::string& flag, std::string_view help) {
     constexpr size_t kColumn = 21;
@@ -110,7 +112,10 @@ std::string HelpText() {
       "\n"
       "Exit status: 0 after a stop by SIGTERM or SIGINT, 1 when it cannot start, 2 for wrong "
       "flags.\n"
-      "A second signal ends the process at once. SIGHUP reloads the configuration.\n";
+      "A second signal ends the process at once. SIGHUP reloads the configuration.\n"
+      "\n"
+      "spanmeter convert prints what a configuration of Grafana Tempo is for spanmeter; see "
+      "spanmeter convert --help.\n";
   return text;
 }
 

@@ -12,6 +12,7 @@
 #include "spanmeter/config.h"
 
 #include "app/app.h"
+#include "app/convert_command.h"
 #include "app/flags.h"
 #include "app/welcome.h"
 
@@ -85,6 +86,12 @@ int Run(const Options& options, const Flags& flags) {
 }
 
 int Main(const std::vector<std::string>& arguments) {
+  if (!arguments.empty() && arguments[0] == kConvertCommand) {
+    const CommandResult result = RunConvert({arguments.begin() + 1, arguments.end()});
+    Print(stdout, result.output);
+    Print(stderr, result.errors);
+    return result.exit_status;
+  }
   std::string error;
   const std::optional<Flags> flags = ParseFlags(arguments, &error);
   if (!flags) {
@@ -103,6 +110,7 @@ int Main(const std::vector<std::string>& arguments) {
   const ConfigResult config = LoadConfig(flags->config_file, flags->overrides);
   if (!config.problems.empty()) {
     Print(stderr, FormatProblems(flags->config_file, config.problems));
+    Print(stderr, DescribeTempoConfig(flags->config_file));
     return kExitCannotStart;
   }
   if (flags->print_config) Print(stdout, PrintConfig(config.options));

@@ -20,7 +20,7 @@
 #include "spanmeter/units.h"
 
 #include "config/reader.h"
-#include "config/toml_text.h"
+#include "spanmeter/toml_text.h"
 
 namespace spanmeter {
 

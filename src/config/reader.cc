@@ -9,7 +9,7 @@
 #include "spanmeter/quote.h"
 #include "spanmeter/units.h"
 
-#include "config/toml_text.h"
+#include "spanmeter/toml_text.h"
 
 namespace spanmeter {
 

@@ -1,4 +1,4 @@
-#include "config/toml_text.h"
+#include "spanmeter/toml_text.h"
 
 #include <algorithm>
 #include <charconv>

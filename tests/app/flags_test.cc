@@ -80,7 +80,8 @@ TEST(Flags, SuggestWhatAnUnknownOneMayMean) {
 TEST(Flags, RefuseValuesOfSwitchesAndOtherArguments) {
   EXPECT_EQ(Error({"--version=1"}), "unexpected value: write --version alone");
   EXPECT_EQ(Error({"etc/spanmeter.toml"}),
-            "unexpected argument \"etc/spanmeter.toml\": there are flags only, see --help");
+            "unexpected argument \"etc/spanmeter.toml\": there are flags and the command convert, "
+            "see --help");
   EXPECT_THAT(Error({""}), HasSubstr("unexpected argument \"\""));
 }
 

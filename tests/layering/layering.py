@@ -21,6 +21,7 @@ ALLOWED = {
     "http": {"base", "registry", "exposition"},
     "remote_write": {"base", "registry"},
     "config": {"base", "registry", "processors"},
+    "convert": {"base", "config"},
     "admin": {
         "base",
         "registry",
@@ -40,6 +41,7 @@ ALLOWED = {
         "http",
         "remote_write",
         "config",
+        "convert",
         "admin",
     },
 }
@@ -77,6 +79,7 @@ LIBRARIES = [
     ("SQLite", re.compile(r"sqlite3\.h$"), {"remote_write"}),
     ("snappy", re.compile(r"snappy"), {"remote_write"}),
     ("toml++", re.compile(r"toml\+\+/|toml\.hpp?$"), {"config"}),
+    ("yaml-cpp", re.compile(r"yaml-cpp/"), {"convert"}),
     # Its types would put a lock and an allocation behind every update.
     (
         "prometheus-cpp",

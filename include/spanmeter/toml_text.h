@@ -1,7 +1,7 @@
 // Writes values as TOML (https://toml.io/en/v1.0.0).
 
-#ifndef SPANMETER_CONFIG_TOML_TEXT_H_
-#define SPANMETER_CONFIG_TOML_TEXT_H_
+#ifndef SPANMETER_TOML_TEXT_H_
+#define SPANMETER_TOML_TEXT_H_
 
 #include <map>
 #include <string>
@@ -27,4 +27,4 @@ std::string FormatStringTable(const std::map<std::string, std::string>& table);
 
 }  // namespace spanmeter
 
-#endif  // SPANMETER_CONFIG_TOML_TEXT_H_
+#endif  // SPANMETER_TOML_TEXT_H_
