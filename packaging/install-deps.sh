@@ -31,6 +31,7 @@ readonly build_packages=(
   libsnappy-dev
   libsqlite3-dev
   libssl-dev
+  libsystemd-dev
   libtomlplusplus-dev
   libxxhash-dev
   ninja-build

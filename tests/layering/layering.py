@@ -76,6 +76,7 @@ LIBRARIES = [
     ("libcurl", re.compile(r"curl/"), {"remote_write"}),
     ("SQLite", re.compile(r"sqlite3\.h$"), {"remote_write"}),
     ("snappy", re.compile(r"snappy"), {"remote_write"}),
+    ("libsystemd", re.compile(r"systemd/"), {"app"}),
     ("toml++", re.compile(r"toml\+\+/|toml\.hpp?$"), {"config"}),
     # Its types would put a lock and an allocation behind every update.
     (
