@@ -1,71 +1,23 @@
 """The Debian package in real Debian 12 systems: not booted, and booted with systemd.
 
-    SPANMETER_PACKAGES=build/packages SPANMETER_LOADGEN=... python3 deb_test.py
-
-Its dependencies come from the archive that this machine uses. Needs root; see machine.py.
+Its dependencies come from the archive that this machine uses. tests/package/run.sh runs this.
 """
 
-import os
-import pathlib
 import re
 import subprocess
 import unittest
 
 import machine
 import service
-
-PACKAGES = pathlib.Path(os.environ["SPANMETER_PACKAGES"])
-LOADGEN = os.environ["SPANMETER_LOADGEN"]
-NEXT_VERSION = "9.9.9-1"
-# A line that only the next version's configuration has.
-NEXT_LINE = "# The next version says more."
-
-
-def find_package():
-    (package,) = PACKAGES.glob("spanmeter_*_amd64.deb")
-    return package.resolve()
-
-
-def make_next_version(package, directory):
-    """The same package with a higher version and a configuration that differs by a line."""
-    tree = directory / "next"
-    machine.run(["dpkg-deb", "--raw-extract", package, tree])
-    control = tree / "DEBIAN" / "control"
-    control.write_text(re.sub(r"^Version: .*$", f"Version: {NEXT_VERSION}", control.read_text(),
-                              flags=re.MULTILINE))
-    with open(tree / "etc/spanmeter/spanmeter.toml", "a", encoding="utf-8") as config:
-        config.write(NEXT_LINE + "\n")
-    output = directory / "spanmeter_next.deb"
-    machine.run(["dpkg-deb", "--root-owner-group", "-Znone", "--build", tree, output])
-    return output
-
-
-WORKSPACE = machine.Workspace()
-
-
-def setUpModule():
-    unittest.addModuleCleanup(WORKSPACE.close)
-    global PACKAGE, NEXT_PACKAGE, BASE, BOOTABLE  # made once, shared by the tests
-    PACKAGE = find_package()
-    NEXT_PACKAGE = make_next_version(PACKAGE, WORKSPACE.directory)
-    BASE = WORKSPACE.bootstrap()
-    # The booted machines have no network: what the package depends on is there before.
-    layer = WORKSPACE.layer(BASE)
-    with machine.Chroot(layer) as chroot:
-        chroot.apt("install", "--no-install-recommends", "systemd", "systemd-sysv")
-        chroot.apt("satisfy", "--no-install-recommends",
-                   machine.run(["dpkg-deb", "--field", PACKAGE, "Depends"]).strip())
-    layer.unmount()
-    BOOTABLE = (layer.changes, BASE)
+import systems
 
 
 class ChrootTest(unittest.TestCase):
     """Where systemd does not run."""
 
     def test_apt_resolves_its_dependencies_and_the_program_runs_as_its_user(self):
-        layer = WORKSPACE.layer(BASE)
-        with machine.Chroot(layer) as chroot:
-            chroot.apt("install", "--no-install-recommends", chroot.put(PACKAGE))
+        with machine.Chroot(systems.new_layer(self, systems.base())) as chroot:
+            chroot.apt("install", "--no-install-recommends", chroot.put(systems.deb()))
             user = chroot.run("getent", "passwd", "spanmeter").strip().split(":")
             self.assertEqual(user[5:], [service.STATE, "/usr/sbin/nologin"])
             self.assertLess(int(user[2]), 1000)
@@ -106,12 +58,11 @@ class ChrootTest(unittest.TestCase):
             self.assertIn("spanmeter", chroot.run("getent", "passwd", "spanmeter"))
 
     def test_an_administrators_owner_and_mode_of_the_configuration_stay(self):
-        layer = WORKSPACE.layer(*BOOTABLE)
-        with machine.Chroot(layer) as chroot:
-            chroot.apt("install", "--no-install-recommends", chroot.put(PACKAGE))
+        with machine.Chroot(systems.new_layer(self, systems.bootable())) as chroot:
+            chroot.apt("install", "--no-install-recommends", chroot.put(systems.deb()))
             chroot.run("chown", "daemon:adm", service.CONFIG)
             chroot.run("chmod", "0604", service.CONFIG)
-            chroot.apt("install", chroot.put(NEXT_PACKAGE))
+            chroot.apt("install", chroot.put(systems.next_deb()))
             self.assertEqual(chroot.stat(service.CONFIG), "daemon:adm 604")
 
 
@@ -119,15 +70,14 @@ class BootedTest(unittest.TestCase):
     """Where systemd runs, each test in a machine of its own."""
 
     def setUp(self):
-        layer = WORKSPACE.layer(*BOOTABLE)
-        self.addCleanup(layer.unmount)
-        self.host = self.enterContext(machine.Machine(layer))
-        self.service = service.Service(self.host, LOADGEN)
+        self.host = self.enterContext(
+            machine.Machine(systems.new_layer(self, systems.bootable())))
+        self.service = service.Service(self.host, systems.LOADGEN)
 
 
     def install(self, package=None, *options):
         return self.host.apt("install", "--no-install-recommends", *options,
-                             self.host.put(package or PACKAGE))
+                             self.host.put(package or systems.deb()))
 
     def test_installing_enables_and_starts_the_service(self):
         self.install()
@@ -149,29 +99,29 @@ class BootedTest(unittest.TestCase):
         self.host.run("touch", f"{service.STATE}/kept")
         before = self.service.pid()
 
-        self.install(NEXT_PACKAGE, "-o", "Dpkg::Options::=--force-confold")
+        self.install(systems.next_deb(), "-o", "Dpkg::Options::=--force-confold")
         self.assertEqual(self.host.run("dpkg-query", "-W", "-f=${Version}", "spanmeter"),
-                         NEXT_VERSION)
+                         systems.NEXT_DEB_VERSION)
         self.assertEqual(self.service.state(), "active")
         self.assertNotEqual(self.service.pid(), before)
         self.assertEqual(self.host.path(service.CONFIG).read_text(encoding="utf-8"), changed)
         self.assertEqual(self.host.stat(service.CONFIG), "root:spanmeter 640")
-        self.assertIn(NEXT_LINE, self.host.path(service.CONFIG + ".dpkg-dist").read_text())
+        self.assertIn(systems.NEXT_LINE, self.host.path(service.CONFIG + ".dpkg-dist").read_text())
         self.assertTrue(self.host.exists(f"{service.STATE}/kept"))
         self.assertIn("stopped", self.host.journal(service.UNIT))
         self.assertEqual(self.host.property(service.UNIT, "NRestarts"), "0")
 
     def test_an_upgrade_replaces_an_unchanged_configuration(self):
         self.install()
-        self.install(NEXT_PACKAGE)
-        self.assertIn(NEXT_LINE, self.host.path(service.CONFIG).read_text(encoding="utf-8"))
+        self.install(systems.next_deb())
+        self.assertIn(systems.NEXT_LINE, self.host.path(service.CONFIG).read_text(encoding="utf-8"))
         self.assertEqual(self.host.stat(service.CONFIG), "root:spanmeter 640")
         self.assertEqual(self.service.state(), "active")
 
     def test_a_disabled_service_stays_off_in_an_upgrade(self):
         self.install()
         self.host.run("systemctl", "disable", "--now", service.UNIT)
-        self.install(NEXT_PACKAGE)
+        self.install(systems.next_deb())
         self.assertEqual(self.service.state(), "inactive")
         self.assertEqual(self.service.is_enabled(), "disabled")
 
@@ -212,4 +162,4 @@ class BootedTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    unittest.main()
