@@ -135,6 +135,22 @@ class UnitInUseTest(unittest.TestCase):
         self.assertIn("loud", self.host.journal(service.UNIT))
         self.assertEqual((self.service.state(), self.service.pid()), ("active", before))
 
+    def test_a_secret_may_be_a_credential_also_in_a_reload(self):
+        self.host.path("/etc/token").write_text("0123456789abcdef\n", encoding="utf-8")
+        self.host.path("/etc/token").chmod(0o600)
+        self.service.drop_in("LoadCredential=token:/etc/token\n")
+        self.service.edit_config(
+            "tokens = []\n\n# TLS for the gRPC",
+            f'tokens = [{{file = "/run/credentials/{service.UNIT}/token"}}]\n\n# TLS for the gRPC')
+        self.host.run("systemctl", "restart", service.UNIT)
+        before = self.service.pid()
+        self.host.run("systemctl", "reload", service.UNIT)
+        machine.wait_until(
+            lambda: self.service.self_metric("spanmeter_config_reloads_total") == 1, "the reload")
+        self.assertEqual(
+            self.service.self_metric("spanmeter_config_last_reload_successful"), 1)
+        self.assertEqual(self.service.pid(), before)
+
     def test_a_process_that_hangs_is_ended_and_started_again(self):
         self.service.drop_in("WatchdogSec=2s\nRestartSec=100ms\n")
         self.host.run("systemctl", "restart", service.UNIT)
