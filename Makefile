@@ -53,6 +53,13 @@ build-tests:
 	cmake --preset release -DSPANMETER_TESTS=ON
 	cmake --build $(RELEASE) --parallel $(JOBS)
 
+.PHONY: package
+package:  ## Build the Debian and the RPM package into build/packages
+	packaging/install-deps.sh package
+	$(configure_if_new)
+	rm -rf build/packages
+	cmake --build $(RELEASE) --parallel $(JOBS) --target packages
+
 .PHONY: bench
 bench: build-tests  ## Run the benchmarks (tests/bench/README.md explains the figures)
 	.ci/bench

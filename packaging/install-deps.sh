@@ -3,7 +3,7 @@
 # Installs the Debian 12 packages that a group of tasks needs, and only those that are missing. When
 # nothing is missing, apt is not called at all.
 #
-#   packaging/install-deps.sh GROUP...         run, test or lint
+#   packaging/install-deps.sh GROUP...         run, package, test or lint
 #   packaging/install-deps.sh --list GROUP...  only print the packages, one a line
 #
 # Needs root, or sudo. Everything that is no package of the system goes to build/tools.
@@ -31,6 +31,7 @@ readonly build_packages=(
   libsnappy-dev
   libsqlite3-dev
   libssl-dev
+  libsystemd-dev
   libtomlplusplus-dev
   libxxhash-dev
   libyaml-cpp-dev
@@ -42,6 +43,11 @@ readonly build_packages=(
   protobuf-compiler
   protobuf-compiler-grpc
   zlib1g-dev
+)
+
+# What it takes to make packages of it on top: rpmbuild. Those of Debian need dpkg-dev, see above.
+readonly package_packages=(
+  rpm
 )
 
 # What the tests and the benchmarks need on top.
@@ -59,6 +65,7 @@ readonly test_packages=(
   python3-protobuf
   python3-snappy
   python3-yaml
+  systemd
 )
 
 # What the longer checks of .ci/run need on top.
@@ -67,8 +74,13 @@ readonly lint_packages=(
   clang
   clang-format
   clang-tidy
+  cpio
   libclang-rt-14-dev
+  lintian
+  mmdebstrap
+  rpmlint
   shellcheck
+  systemd-container
 )
 
 fail() {
@@ -87,6 +99,7 @@ packages_of() {
   for group in "$@"; do
     case "${group}" in
       run) printf '%s\n' "${build_packages[@]}" ;;
+      package) printf '%s\n' "${build_packages[@]}" "${package_packages[@]}" ;;
       test)
         printf '%s\n' "${build_packages[@]}" "${test_packages[@]}"
         # Any Node.js will do, also one that did not come from Debian.
@@ -94,10 +107,10 @@ packages_of() {
         command -v npm >/dev/null || echo npm
         ;;
       lint)
-        packages_of test
+        packages_of package test
         printf '%s\n' "${lint_packages[@]}"
         ;;
-      *) fail "cannot install the group \"${group}\": there are run, test and lint" ;;
+      *) fail "cannot install the group \"${group}\": there are run, package, test and lint" ;;
     esac
   done | sort -u
 }

@@ -1,5 +1,6 @@
 // spanmeter: from the command line to a running process, and to its end.
 
+#include <algorithm>
 #include <cstdio>
 #include <errno.h>
 #include <malloc.h>
@@ -14,6 +15,7 @@
 #include "app/app.h"
 #include "app/convert_command.h"
 #include "app/flags.h"
+#include "app/service_notify.h"
 #include "app/welcome.h"
 
 namespace spanmeter {
@@ -56,6 +58,12 @@ int WaitForSignal(const sigset_t& signals, int64_t nanos) {
   return signal_number < 0 ? 0 : signal_number;  // EAGAIN: time is over; EINTR: was suspended
 }
 
+// What `systemctl status` shows of a process that runs.
+std::string DescribePorts(const App& app) {
+  return "spans to " + app.grpc_address() + " (OTLP/gRPC), metrics and page at " +
+         app.http_address() + " (HTTP)";
+}
+
 int Run(const Options& options, const Flags& flags) {
   TuneMalloc();
   const sigset_t signals = BlockSignals();  // before there are other threads
@@ -69,12 +77,24 @@ int Run(const Options& options, const Flags& flags) {
     fflush(stdout);
   }
 
+  const SystemClock clock;
+  ServiceNotify manager(&clock);
+  const std::string status = DescribePorts(app);
+  manager.Ready(status);
+
   int signal_number = 0;
   while (signal_number != SIGTERM && signal_number != SIGINT) {
-    signal_number = WaitForSignal(signals, app.MaintenanceIntervalNanos());
-    if (signal_number == SIGHUP) app.Reload();
+    signal_number =
+        WaitForSignal(signals, std::min(app.MaintenanceIntervalNanos(), manager.NanosUntilBeat()));
+    if (signal_number == SIGHUP) {
+      manager.Reloading();
+      const bool is_reloaded = app.Reload().empty();
+      manager.Ready(is_reloaded ? status : status + "; the last reload failed, see the log");
+    }
     app.Maintain();
+    manager.Beat();
   }
+  manager.Stopping();
 
   app.logger().Info("stopping", {{"signal", signal_number == SIGINT ? "SIGINT" : "SIGTERM"}});
   // Whoever cannot wait for the requests in flight sends a second signal. A reload comes too late.

@@ -28,6 +28,14 @@ if(SPANMETER_WERROR)
   target_compile_options(spanmeter_compile_options INTERFACE -Werror)
 endif()
 
+# What is installed is built as Debian builds its own packages: a frame that is overwritten, or a libc call that would
+# write past its buffer, ends the process, and tables of addresses cannot be written once it runs.
+add_library(spanmeter_hardening INTERFACE)
+if(NOT SPANMETER_SANITIZE AND CMAKE_BUILD_TYPE MATCHES "^Rel")
+  target_compile_options(spanmeter_hardening INTERFACE -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+  target_link_options(spanmeter_hardening INTERFACE LINKER:-z,relro LINKER:-z,now)
+endif()
+
 if(SPANMETER_SANITIZE)
   add_compile_options(-fsanitize=${SPANMETER_SANITIZE} -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${SPANMETER_SANITIZE})

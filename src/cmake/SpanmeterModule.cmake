@@ -10,7 +10,7 @@ function(spanmeter_module name)
     PRIVATE ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(spanmeter_${name}
     PUBLIC ${arg_DEPENDS}
-    PRIVATE spanmeter_compile_options)
+    PRIVATE spanmeter_compile_options spanmeter_hardening)
 endfunction()
 
 # spanmeter_test(NAME SOURCES file... DEPENDS target...)

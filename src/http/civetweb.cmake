@@ -32,4 +32,4 @@ if(SPANMETER_SANITIZE MATCHES thread)
   # connections from thread to thread are seen all the same.
   target_compile_options(civetweb PRIVATE -fno-sanitize=thread)
 endif()
-target_link_libraries(civetweb PRIVATE OpenSSL::SSL OpenSSL::Crypto Threads::Threads ${CMAKE_DL_LIBS})
+target_link_libraries(civetweb PRIVATE spanmeter_hardening OpenSSL::SSL OpenSSL::Crypto Threads::Threads ${CMAKE_DL_LIBS})

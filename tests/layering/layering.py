@@ -78,6 +78,7 @@ LIBRARIES = [
     ("libcurl", re.compile(r"curl/"), {"remote_write"}),
     ("SQLite", re.compile(r"sqlite3\.h$"), {"remote_write"}),
     ("snappy", re.compile(r"snappy"), {"remote_write"}),
+    ("libsystemd", re.compile(r"systemd/"), {"app"}),
     ("toml++", re.compile(r"toml\+\+/|toml\.hpp?$"), {"config"}),
     ("yaml-cpp", re.compile(r"yaml-cpp/"), {"convert"}),
     # Its types would put a lock and an allocation behind every update.
