@@ -56,6 +56,7 @@ readonly test_packages=(
   python3-prometheus-client
   python3-protobuf
   python3-snappy
+  python3-yaml
 )
 
 # What the longer checks of .ci/run need on top.
