@@ -58,7 +58,7 @@ def variables_of(text):
 
 
 def escape(value):
-    """A chosen value, in a regular expression in a string of PromQL, as the data source writes it."""
+    """A chosen value as the data source writes it into a regular expression in PromQL."""
     return re.sub(r"([$^*{}\[\]'+?.()|])", r"\\\\\1", value.replace("\\", "\\\\\\\\"))
 
 

@@ -14,6 +14,7 @@ import harness
 import loadgen
 import otlp_wire
 import prometheus_server
+import remote_write_test
 import write_receiver
 
 CLIENT, SERVER = 3, 2
@@ -43,7 +44,7 @@ class Environment:
             self.server = self._stack.enter_context(harness.Spanmeter(self.tables()))
             self.prometheus = self._stack.enter_context(
                 prometheus_server.Prometheus(self.server, self._features, self._program))
-            self._load_rules()
+            self._configure_prometheus()
             self._start_traffic(self._stack)
             self._stack = self._stack.pop_all()
         return self
@@ -52,18 +53,24 @@ class Environment:
         return self._stack.__exit__(*exception)
 
     def tables(self):
+        """The configuration of spanmeter."""
         return self._tables
+
+    def further_config(self):
+        """Further lines of that of Prometheus."""
+        return ""
 
     def _start_traffic(self, stack):
         raise NotImplementedError
 
-    def _load_rules(self):
+    def _configure_prometheus(self):
+        """Adds the rules and what else there is to what it was started with."""
         config = f"{self.prometheus.directory}/prometheus.yml"
         with open(config, encoding="utf-8") as file:
             text = file.read().replace(
                 "scrape_interval: 1s\n", "scrape_interval: 1s\n  evaluation_interval: 1s\n", 1)
         with open(config, "w", encoding="utf-8") as file:
-            file.write(text + f"rule_files: ['{dashboards.RULES}/*.yml']\n")
+            file.write(text + f"rule_files: ['{dashboards.RULES}/*.yml']\n" + self.further_config())
         os.kill(self.prometheus.process.pid, signal.SIGHUP)
         harness.wait_until(lambda: self.prometheus.api("rules")["groups"], "the rules")
 
@@ -75,12 +82,21 @@ class Environment:
 class Shop(Environment):
     """The defaults, and service graphs: one tenant, classic histograms, no limits, only scraped.
 
-    By Debian 12's Prometheus.
+    By Debian 12's Prometheus, which hands everything on to a VictoriaMetrics.
     """
 
     def __init__(self):
         super().__init__("shop", {"generator": {"processors": ["span-metrics", "service-graphs"]}},
                          ["exemplar-storage"], "prometheus")
+        self._victoria = self._stack.enter_context(remote_write_test.VictoriaMetrics())
+
+    @property
+    def victoria_metrics(self):
+        """Where VictoriaMetrics answers queries."""
+        return self._victoria.address
+
+    def further_config(self):
+        return f"remote_write:\n  - url: http://{self._victoria.address}/api/v1/write\n"
 
     def _start_traffic(self, stack):
         stack.enter_context(
@@ -122,7 +138,7 @@ class Everything(Environment):
         stack.callback(done.set)
 
     def _send(self, done):
-        """Requests from "web" to "cart" for both tenants; every fifth fails. Some names have ids."""
+        """Requests from "web" to "cart" for both tenants; every fifth fails, names have ids."""
         for number in itertools.count():
             for tenant in ("one", "two"):
                 for service, span in self._call(number, 100 if tenant == "one" else 101):
@@ -136,7 +152,7 @@ class Everything(Environment):
     def _call(number, tenant):
         now = time.time_ns()
         trace_id = number.to_bytes(8, "big") + tenant.to_bytes(8, "big")
-        client_id, server_id = (number * 2 + 1).to_bytes(8, "big"), (number * 2 + 2).to_bytes(8, "big")
+        client_id, server_id = ((number * 2 + i).to_bytes(8, "big") for i in (1, 2))
         status = ERROR if number % 5 == 0 else 0
         name = f"GET /carts/{number % 50}"
         client = otlp_wire.encode_span(name, now, 0.05, trace_id, client_id, CLIENT, status)

@@ -179,7 +179,8 @@ class FilesTest(unittest.TestCase):
         for dashboard, test in self.each():
             with test:
                 for _, target in dashboard.queries():
-                    for window in re.findall(r"\[([^\]]+)\]", re.sub(r'"[^"]*"', "", target["expr"])):
+                    expression = re.sub(r'"[^"]*"', "", target["expr"])
+                    for window in re.findall(r"\[([^\]]+)\]", expression):
                         self.assertIn(window, ("$__rate_interval", "$__range"))
 
 

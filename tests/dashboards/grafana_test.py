@@ -1,4 +1,4 @@
-"""Lets Grafana's own library transform what live queries return, and looks at what panels would get."""
+"""Lets Grafana's own library transform what live queries return: what would panels get?"""
 
 import contextlib
 import json
