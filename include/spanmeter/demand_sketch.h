@@ -13,6 +13,13 @@
 
 namespace spanmeter {
 
+class StateReader;
+class StateWriter;
+
+// What label sets and label values are told apart by when their demand is estimated. Any hash will
+// do, as nothing is looked up by it, but it must be the same in the next process.
+inline constexpr uint64_t kDemandSeed = 0;
+
 // Not thread-safe.
 class DemandSketch {
  public:
@@ -26,6 +33,12 @@ class DemandSketch {
   // The number of distinct hashes within the window.
   uint64_t Estimate(int64_t now_nanos) const;
 
+  // Appends the sightings to the current record.
+  void Save(int64_t now_nanos, StateWriter* writer) const;
+  // Adds the sightings that Save() appended, unless they are of another window. False when the
+  // record holds none.
+  bool Restore(int64_t now_nanos, StateReader* reader);
+
  private:
   static constexpr size_t kRegisterBits = 10;
   static constexpr size_t kRegisters = size_t{1} << kRegisterBits;
@@ -36,6 +49,8 @@ class DemandSketch {
     int64_t number = -1;  // of the part of time that it holds; -1: nothing yet
     std::array<uint8_t, kRegisters> registers = {};
   };
+
+  Part& PartOf(int64_t number) { return parts_[static_cast<size_t>(number) % kParts]; }
 
   int64_t part_nanos_;
   std::array<Part, kParts> parts_;

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,9 @@
 #include "spanmeter/tenant_id.h"
 
 namespace spanmeter {
+
+class StateReader;
+class StateWriter;
 
 class Generator;
 class GeneratorMetrics;
@@ -132,6 +136,20 @@ class Generator {
   // on, no request for stale_duration, and nothing that waits for its other side.
   bool IsIdle() const;
 
+  // Writes everything that a scrape shows of the tenant, and what is still to become of the spans
+  // that it has received. REQUIRES: nothing is committed and nothing maintained meanwhile.
+  void Save(StateWriter* writer) const;
+  // Reads that, from the current record, whose first value, the name, was read already, up to that
+  // of the next tenant, and adds to `restored`. False when the records make no sense: the generator
+  // is then of no use. REQUIRES: nobody used the generator yet.
+  bool Restore(StateReader* reader, RestoredState* restored);
+  // What was born before this, in ms since the Unix epoch, comes from a former process; nothing
+  // without a restoration.
+  std::optional<int64_t> restored_until_ms() const {
+    const int64_t until_ms = restored_until_ms_.load(std::memory_order_relaxed);
+    return until_ms == 0 ? std::nullopt : std::optional<int64_t>(until_ms);
+  }
+
   GeneratorTotals totals() const;
   // See SpanNameTemplates().
   std::vector<SpanNameTemplate> SpanNames(size_t limit) const;
@@ -149,6 +167,7 @@ class Generator {
   const std::unique_ptr<GeneratorMetrics> metrics_;
   std::atomic<int64_t> last_request_nanos_;  // monotonic clock
   std::atomic<int64_t> next_expiry_nanos_{0};
+  std::atomic<int64_t> restored_until_ms_{0};  // 0: not restored
 
   // Held while a state is maintained or replaced: nothing is maintained any more then.
   Mutex maintenance_mutex_;

@@ -11,9 +11,13 @@
 #include <string_view>
 #include <vector>
 
+#include "spanmeter/registry.h"
 #include "spanmeter/span_view.h"
 
 namespace spanmeter {
+
+class StateReader;
+class StateWriter;
 
 // Why a span was not counted. The names are those of the `reason` label, of the log and of the
 // page.
@@ -85,6 +89,15 @@ class Processor {
   virtual void Maintain() {}
   // What it counts about itself, for /metrics/self and the page.
   virtual std::vector<ProcessorStat> Stats() const { return {}; }
+
+  // Writes what it remembers besides what is in the registry. REQUIRES: nothing is committed and
+  // nothing maintained meanwhile.
+  virtual void Save(StateWriter* /*writer*/) const {}
+  // If the current record begins what Save() of such a processor wrote, reads it up to the first
+  // record of another kind, adds to `restored` and returns true. Nothing is in force of it where
+  // the options do not allow that any more. The reader says whether the records made sense; if not,
+  // the processor is of no use. REQUIRES: the processor was not used yet.
+  virtual bool Restore(StateReader* /*reader*/, RestoredState* /*restored*/) { return false; }
 };
 
 }  // namespace spanmeter

@@ -23,6 +23,9 @@
 
 namespace spanmeter {
 
+class StateReader;
+class StateWriter;
+
 // A family holds at most this many metrics.
 inline constexpr size_t kMaxFamilyMetrics = 6;
 
@@ -194,6 +197,16 @@ struct RegistryStats {
   std::vector<LabelStats> labels;  // by name
 };
 
+// What a restoration brought back.
+struct RestoredState {
+  uint64_t label_sets = 0;
+  uint64_t half_edges = 0;
+  // The metrics, as "tenant/metric" where there are tenants, that begin anew, because what decides
+  // about their series is not what it was: labels, buckets, relabelling, which processors there
+  // are.
+  std::vector<std::string> left_out;
+};
+
 // What became of the updates of a batch besides being applied.
 struct ApplyResult {
   // By family: updates whose label set relabelling dropped.
@@ -205,7 +218,7 @@ class LabelSetVisitor;
 // What a walk presents: all label sets, or only those that stand for what the limits refused.
 enum class WalkScope : uint8_t { kAll, kOverflow };
 
-// Thread-safe, except for AddFamily() and EndOtherFamilies().
+// Thread-safe, except for AddFamily(), EndOtherFamilies() and Restore().
 class Registry {
  public:
   // Of `options` the limits, stale_duration, trace_id_label_name, disable_collection, relabel,
@@ -264,6 +277,17 @@ class Registry {
   bool Walk(WalkScope scope, LabelSetVisitor* visitor);
 
   RegistryStats GetStats() const;
+
+  // Writes everything that the registry holds. REQUIRES: nothing is applied meanwhile, or it may
+  // be in the state or not. Never blocks readers for longer than it takes to encode a few dozen
+  // label sets.
+  void Save(StateWriter* writer) const;
+  // Reads that, from the current record on up to the first of another kind, into a registry that
+  // has its families and no series yet. Families that are described as they were when the state was
+  // written get their label sets back, with all values and times and whatever the limits say by
+  // now; those of others are left out. Adds to `restored`. False when the records make no sense:
+  // the registry is then of no use.
+  bool Restore(StateReader* reader, RestoredState* restored);
 
  private:
   friend bool VisitRegistries(std::span<const std::shared_ptr<Registry>>, SampleSink*);

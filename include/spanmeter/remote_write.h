@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,9 @@ struct CollectedTenant {
   std::shared_ptr<Registry> registry;
   int64_t interval_nanos = 0;  // of collections; whole milliseconds count
   bool disabled = false;       // nothing of it is to be shown
+  // What was born before this, in ms since the Unix epoch, comes from a former process, which has
+  // collected it for the last time: it is not new to the receivers.
+  std::optional<int64_t> restored_until_ms = std::nullopt;
 };
 
 // How the pushing goes, for people to look at.
@@ -106,9 +110,10 @@ class RemoteWrite {
   // Never waits for a collection, the disk or a receiver.
   RemoteWriteStatus status() const;
 
-  // Collects for the last time and sends what there is, at most until `deadline_nanos` (monotonic
-  // clock). What is left then stays in the storage or, without one, is lost, and said to be.
-  // REQUIRES: nothing is added to the registries any more.
+  // Collects for the last time. REQUIRES: nothing is added to the registries any more.
+  void StopCollecting();
+  // Does so if need be, and sends what there is, at most until `deadline_nanos` (monotonic clock).
+  // What is left then stays in the storage or, without one, is lost, and said to be.
   void Stop(int64_t deadline_nanos);
 
  private:

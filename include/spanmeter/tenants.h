@@ -23,6 +23,9 @@
 
 namespace spanmeter {
 
+class StateReader;
+class StateWriter;
+
 // Thread-safe. Without tenancy there is one tenant, kSingleTenant, from the beginning; with it they
 // come with their first request and go when nothing is left of them.
 class Tenants {
@@ -62,6 +65,14 @@ class Tenants {
   // or buckets changed. REQUIRES: tenancy.enabled does not change.
   std::vector<std::string> Reload(const Options& options);
 
+  // Writes the state of all tenants. REQUIRES: there are no requests and no maintenance meanwhile.
+  void Save(StateWriter* writer) const;
+  // Reads that from the current record on. Each tenant comes back with the options that it has by
+  // now, also beyond max_tenants; none does when tenancy was switched on or off. False when the
+  // records make no sense, which the reader then explains: all tenants begin anew. REQUIRES: nobody
+  // used any of the tenants yet.
+  bool Restore(StateReader* reader, RestoredState* restored);
+
   // To be called every MaintenanceIntervalNanos().
   void Maintain();
   int64_t MaintenanceIntervalNanos() const;
@@ -70,6 +81,9 @@ class Tenants {
   static constexpr size_t kRefusals = 4;
   const GeneratorOptions& OptionsOfLocked(const std::string& tenant) const REQUIRES_LOCK(mutex_);
   std::shared_ptr<Generator> AddLocked(std::string_view tenant) REQUIRES_LOCK(mutex_);
+  bool RestoreAll(StateReader* reader, RestoredState* restored);
+  // The tenant that the current record begins, in its place; null when there cannot be one.
+  std::shared_ptr<Generator> AddSaved(std::string_view tenant);
   Found Refuse(Refusal refusal, std::string message);
   void Collect(std::vector<prometheus::MetricFamily>* families) const;
 

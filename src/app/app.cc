@@ -20,8 +20,8 @@ std::vector<CollectedTenant> TenantsToCollect(const Tenants& tenants) {
   std::vector<CollectedTenant> collected;
   for (const auto& generator : tenants.All()) {
     const CollectionOptions options = generator->collection_options();
-    collected.push_back(
-        {generator->tenant(), generator->registry(), options.interval_nanos, options.disabled});
+    collected.push_back({generator->tenant(), generator->registry(), options.interval_nanos,
+                         options.disabled, generator->restored_until_ms()});
   }
   return collected;
 }
@@ -78,6 +78,7 @@ App::App(const Options& options, std::string config_file, ConfigOverrides overri
       remote_write_(
           options, version, [this] { return TenantsToCollect(tenants_); }, &clock_, &logger_,
           &metrics_),
+      state_(options.storage.path, &clock_, &logger_, &metrics_),
       options_(options),
       admin_(MakeAdminParts(version, options.tenancy.enabled)) {
   AddBuildInfo(version, &metrics_);
@@ -95,8 +96,14 @@ bool App::Start() {
   LogRemarks(options);
   std::string error;
 
-  // The start list. HTTP comes first, so that no span is acknowledged by a process that then finds
-  // its second port taken; until the end of the list /-/ready says no.
+  // The start list. First what the former process has left: whoever asks is to find all of it.
+  state_.Restore(&tenants_);
+  if (!options.remote_write.empty()) {
+    // The receivers are to hear of what has ended since, however soon it is removed.
+    for (const auto& generator : tenants_.All()) generator->registry()->KeepEnded(true);
+  }
+  // HTTP comes before gRPC, so that no span is acknowledged by a process that then finds its second
+  // port taken; until the end of the list /-/ready says no.
   HttpContent content;
   content.visit_generated = [this](const std::optional<std::string>& tenant, SampleSink* sink) {
     return tenant ? tenants_.Visit(*tenant, sink) : tenants_.Visit(sink);
@@ -110,6 +117,7 @@ bool App::Start() {
   http_ = HttpServer::Start(options.http, content, &clock_, &logger_, &metrics_, &error);
   if (http_ == nullptr) {
     logger_.Error("cannot start", {{"port", "http"}, {"error", error}});
+    state_.PutBack();
     return false;
   }
   started_http_ = http_.get();
@@ -118,8 +126,10 @@ bool App::Start() {
   if (grpc_ == nullptr) {
     logger_.Error("cannot start", {{"port", "otlp_grpc"}, {"error", error}});
     Stop();
+    state_.PutBack();
     return false;
   }
+  state_.Forget();
   ready_ = true;
 
   // Only now, because what failed to start never listened.
@@ -134,8 +144,15 @@ bool App::Start() {
 
 void App::Stop() {
   // The stop list: the other way round. What was acknowledged can be scraped to the end.
-  ready_ = false;
+  const bool was_running = ready_.exchange(false);
   if (grpc_ != nullptr) grpc_->Shutdown(kStopGraceNanos);
+  // Nothing is counted any more.
+  remote_write_.StopCollecting();
+  if (was_running) {
+    const MutexLock lock(&reload_mutex_);  // no reload meanwhile
+    state_.Save(tenants_);
+  }
+  // The state comes before what takes long, so that it is there when somebody loses patience.
   remote_write_.Stop(clock_.MonotonicNanos() + kFlushNanos);
   if (http_ != nullptr) http_->Stop();
 }

@@ -22,6 +22,7 @@
 #include "spanmeter/tenants.h"
 
 #include "app/reload_metrics.h"
+#include "app/state_keeper.h"
 
 namespace spanmeter {
 
@@ -37,11 +38,12 @@ class App {
   App(const App&) = delete;
   App& operator=(const App&) = delete;
 
-  // Opens the ports. False when one of them cannot be opened, the reason being logged; then nothing
-  // has been started.
+  // Takes over from the former process, and opens the ports. False when one of them cannot be
+  // opened, the reason being logged; then nothing has been started.
   bool Start();
-  // Takes no more requests, finishes those in flight, pushes everything for the last time, then
-  // closes the ports. May be called more than once.
+  // Takes no more requests, finishes those in flight, collects everything for the last time, writes
+  // the state for the next process, pushes what was collected, then closes the ports. May be called
+  // more than once.
   void Stop();
 
   // Reads the configuration file anew and puts it in force, or nothing of it: returns what was
@@ -75,6 +77,7 @@ class App {
   ReloadMetrics reload_metrics_;
   Tenants tenants_;
   RemoteWrite remote_write_;
+  StateKeeper state_;
   Mutex reload_mutex_;
   Options options_ GUARDED_BY(reload_mutex_);
   // What the last reload would have changed but could not.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "spanmeter/state_stream.h"
+
 #include "generator/generator_metrics.h"
 #include "generator/generator_state.h"
 
@@ -123,6 +125,40 @@ bool Generator::IsIdle() const {
   return idle_nanos >= current->options.stale_duration &&
          idle_nanos >= current->options.service_graphs.wait + kMaxEdgeDelayNanos &&
          current->registry.GetStats().active_series == 0 && !current->registry.HasEnded();
+}
+
+void Generator::Save(StateWriter* writer) const {
+  writer->Begin(StateRecord::kTenant);
+  writer->Bytes(tenant_);
+  writer->Time(last_request_nanos_.load(std::memory_order_relaxed));
+  writer->End();
+  const std::shared_ptr<GeneratorState> current = state();
+  current->registry.Save(writer);
+  for (const auto& processor : current->processors) processor->Save(writer);
+}
+
+bool Generator::Restore(StateReader* reader, RestoredState* restored) {
+  const std::shared_ptr<GeneratorState> current = state();
+  last_request_nanos_.store(reader->Time(), std::memory_order_relaxed);
+  if (!reader->EndRecord()) return false;
+  reader->Next();
+  const size_t left_out = restored->left_out.size();
+  while (reader->kind() != StateRecord::kEnd && reader->kind() != StateRecord::kTenant) {
+    if (reader->kind() == StateRecord::kRegistry) {
+      if (!current->registry.Restore(reader, restored)) return false;
+      continue;
+    }
+    const bool taken =
+        std::any_of(current->processors.begin(), current->processors.end(),
+                    [&](const auto& processor) { return processor->Restore(reader, restored); });
+    // Of a processor that is off now, or cannot use it.
+    if (!taken) reader->Next();
+  }
+  for (size_t i = left_out; i < restored->left_out.size(); ++i) {
+    restored->left_out[i].insert(0, tenant_ + "/");
+  }
+  restored_until_ms_.store(reader->saved_ms() + 1, std::memory_order_relaxed);
+  return reader->ok();
 }
 
 GeneratorTotals Generator::totals() const { return metrics_->Totals(); }

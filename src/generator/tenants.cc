@@ -5,6 +5,7 @@
 
 #include "spanmeter/family_appender.h"
 #include "spanmeter/quote.h"
+#include "spanmeter/state_stream.h"
 
 namespace spanmeter {
 
@@ -16,6 +17,9 @@ constexpr int64_t kLogIntervalNanos = 60 * kNanosPerSecond;
 constexpr int64_t kMaxMaintenanceIntervalNanos = 500 * kNanosPerMilli;
 // The shortest stale_duration is a second.
 constexpr int64_t kMinMaintenanceIntervalNanos = 50 * kNanosPerMilli;
+
+// The highest max_tenants that can be configured: no state has more.
+constexpr size_t kMostTenants = 100'000;
 
 // By Refusal.
 constexpr std::array<const char*, 4> kRefusalNames = {"", "missing", "invalid", "too_many"};
@@ -148,6 +152,57 @@ std::vector<std::string> Tenants::Reload(const Options& options) {
     }
   }
   return restarted;
+}
+
+void Tenants::Save(StateWriter* writer) const {
+  writer->Begin(StateRecord::kProcess);
+  writer->Number(enabled_ ? 1 : 0);
+  writer->End();
+  for (const auto& generator : All()) generator->Save(writer);
+}
+
+bool Tenants::Restore(StateReader* reader, RestoredState* restored) {
+  if (RestoreAll(reader, restored)) return true;
+  *restored = RestoredState();
+  const MutexLock lock(&mutex_);
+  generators_.clear();
+  if (!enabled_) AddLocked(kSingleTenant);
+  return false;
+}
+
+bool Tenants::RestoreAll(StateReader* reader, RestoredState* restored) {
+  if (reader->kind() != StateRecord::kProcess) {
+    return reader->Fail("it is damaged: it does not begin with its beginning");
+  }
+  const bool was_enabled = reader->Number() != 0;
+  if (!reader->EndRecord()) return false;
+  reader->Next();
+  if (was_enabled != enabled_) {
+    return reader->Fail("tenancy.enabled is another one than it was");
+  }
+  while (reader->kind() == StateRecord::kTenant) {
+    const std::shared_ptr<Generator> generator = AddSaved(reader->Bytes());
+    if (generator == nullptr) return reader->Fail("it is damaged: a tenant that is none");
+    if (!generator->Restore(reader, restored)) return false;
+  }
+  if (reader->kind() != StateRecord::kEnd) {
+    return reader->Fail("it is damaged: a record that belongs to nothing");
+  }
+  return reader->ok();
+}
+
+std::shared_ptr<Generator> Tenants::AddSaved(std::string_view tenant) {
+  const MutexLock lock(&mutex_);
+  if (!enabled_) {
+    // It is there from the beginning.
+    const std::shared_ptr<Generator>& single = generators_.begin()->second;
+    return tenant == kSingleTenant && !single->restored_until_ms() ? single : nullptr;
+  }
+  if (generators_.size() >= kMostTenants || !DescribeInvalidTenantId(tenant).empty() ||
+      generators_.contains(tenant)) {
+    return nullptr;
+  }
+  return AddLocked(tenant);
 }
 
 void Tenants::Maintain() {

@@ -33,6 +33,9 @@
 
 namespace spanmeter {
 
+class StateReader;
+class StateWriter;
+
 // What the two sides of a request have in common: the trace, and the client's span id, which is the
 // server's parent.
 struct EdgeKey {
@@ -174,6 +177,15 @@ class EdgeStore {
   uint64_t marks() const { return marks_.items(); }
   const std::shared_ptr<EdgeCounters>& counters() const { return counters_; }
 
+  // Writes everything that waits, and the marks, in the order in which they came. REQUIRES: nothing
+  // changes meanwhile.
+  void Save(StateWriter* writer) const;
+  // Reads that from the current record on, into a store that is empty. The time when there was no
+  // process does not count as waiting: nobody could bring the other side then. What is beyond the
+  // limits is evicted. Each side must have so many `fields` of texts. Returns how many sides there
+  // were; false in the reader's ok() when the records make no sense.
+  uint64_t Restore(StateReader* reader, size_t fields);
+
   // The memory of everything that waits, marks included, as far as the store itself knows: without
   // what malloc adds. Locks one shard after the other; for tests.
   size_t SizeInBytes() const;
@@ -242,6 +254,10 @@ class EdgeStore {
       REQUIRES_LOCK(shard->mutex);
   void RemoveMarkLocked(Shard* shard, Mark* mark) REQUIRES_LOCK(shard->mutex);
   static void PublishLocked(Shard* shard) REQUIRES_LOCK(shard->mutex);
+
+  bool RestoreHalf(StateReader* reader, size_t fields);
+  bool RestoreMark(StateReader* reader);
+  Shard* ShardOf(const EdgeKey& key);
 
   static HalfEdgePtr NewHalf(const EdgeKey& key, const EdgeFacts& facts, std::string_view texts);
   static size_t BytesOf(size_t texts_size) { return sizeof(HalfEdge) + texts_size; }

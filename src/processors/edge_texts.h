@@ -40,6 +40,22 @@ inline std::string_view TakeEdgeText(std::string_view* encoded) {
   return text;
 }
 
+// Whether `encoded` consists of exactly so many fields, for texts from elsewhere.
+inline bool HasEdgeTexts(std::string_view encoded, size_t fields) {
+  for (; fields > 0; --fields) {
+    uint64_t size = 0;
+    size_t at = 0;
+    for (uint8_t byte = 0x80; byte >= 0x80; ++at) {
+      if (at == encoded.size() || at == 5) return false;
+      byte = static_cast<uint8_t>(encoded[at]);
+      size |= static_cast<uint64_t>(byte & 0x7f) << (7 * at);
+    }
+    if (size > encoded.size() - at) return false;
+    encoded.remove_prefix(at + size);
+  }
+  return encoded.empty();
+}
+
 // Puts the fields of `encoded` where `fields` has empty ones; those that are there already stay.
 inline void FillEdgeTexts(std::string_view encoded, std::span<std::string_view> fields) {
   for (std::string_view& field : fields) {

@@ -263,22 +263,28 @@ uint32_t PatternTree::MakePath(std::span<const std::string_view> tokens) {
 
 PatternTree::Pattern* PatternTree::AddPattern(std::span<const std::string_view> tokens,
                                               uint32_t node) {
+  Pattern* const pattern = AppendPattern(node);
+  pattern->tokens.reserve(tokens.size());
+  for (const std::string_view token : tokens) pattern->tokens.push_back(UseToken(token));
+  WriteText(pattern);
+  Charge(pattern);
+  versions_->Change(tokens.size());
+  return pattern;
+}
+
+// A new pattern without tokens, behind those that the node has.
+PatternTree::Pattern* PatternTree::AppendPattern(uint32_t node) {
   const uint64_t id = next_id_++;
   auto& added = patterns_[id];
   added = std::make_unique<Pattern>();
   Pattern* const pattern = added.get();
   pattern->id = id;
-  pattern->tokens.reserve(tokens.size());
-  for (const std::string_view token : tokens) pattern->tokens.push_back(UseToken(token));
   pattern->node = node;
   Node& leaf = nodes_[node];
   pattern->previous = leaf.last;
   (leaf.last == nullptr ? leaf.first : leaf.last->next) = pattern;
   leaf.last = pattern;
   ++leaf.patterns;
-  WriteText(pattern);
-  Charge(pattern);
-  versions_->Change(tokens.size());
   return pattern;
 }
 

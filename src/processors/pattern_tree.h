@@ -33,6 +33,9 @@
 
 namespace spanmeter {
 
+class StateReader;
+class StateWriter;
+
 // What stands in a pattern for what varies.
 inline constexpr std::string_view kPlaceholder = "<_>";
 
@@ -130,6 +133,12 @@ class PatternTree {
   // oldest. A few per cent at once, because that takes a look at all of them.
   void MakeRoom();
 
+  // Writes all patterns, in the order of their age, each with its place in the tree.
+  void Save(StateWriter* writer) const;
+  // Reads that from the current record on, into an empty tree: names have the same patterns then.
+  // Beyond the limits the oldest patterns are forgotten. False when the records make no sense.
+  bool Restore(StateReader* reader);
+
   size_t size() const { return patterns_.size(); }
   size_t templates() const { return templates_; }  // those with a placeholder
   size_t bytes() const { return bytes_; }          // about
@@ -182,6 +191,9 @@ class PatternTree {
   uint32_t FindPath(std::span<const std::string_view> tokens) const;
   uint32_t MakePath(std::span<const std::string_view> tokens);
   Pattern* AddPattern(std::span<const std::string_view> tokens, uint32_t node);
+  Pattern* AppendPattern(uint32_t node);
+  void SaveTokens(std::span<const uint32_t> tokens, StateWriter* writer) const;
+  bool RestorePattern(StateReader* reader);
   // Returns whether the pattern had to change.
   bool Generalize(Pattern* pattern);
   void WriteText(Pattern* pattern);

@@ -5,11 +5,14 @@
 #include <string_view>
 #include <utility>
 
+#include "spanmeter/state_stream.h"
+
 #include "processors/edge_counters.h"
 #include "processors/edge_labels.h"
 #include "processors/edge_recorder.h"
 #include "processors/edge_side_reader.h"
 #include "processors/edge_store.h"
+#include "processors/edge_texts.h"
 #include "processors/enum_names.h"
 #include "processors/filter_policy.h"
 #include "processors/histogram_metric.h"
@@ -180,6 +183,29 @@ class ServiceGraphs final : public Processor {
   }
 
   std::vector<ProcessorStat> Stats() const override;
+
+  void Save(StateWriter* writer) const override {
+    const std::vector<std::string>& attributes = setup_.labels.attributes();
+    writer->Begin(StateRecord::kEdges);
+    writer->Number(attributes.size());
+    for (const std::string& attribute : attributes) writer->Bytes(attribute);
+    writer->End();
+    store_->Save(writer);
+  }
+
+  bool Restore(StateReader* reader, RestoredState* restored) override {
+    if (reader->kind() != StateRecord::kEdges) return false;
+    const std::vector<std::string>& attributes = setup_.labels.attributes();
+    bool same = reader->Number() == attributes.size();
+    for (size_t i = 0; i < attributes.size() && same; ++i) same = reader->Bytes() == attributes[i];
+    // Else a side consists of other texts than it would now: as at a reload, none is kept, and the
+    // records are left to be passed over.
+    if (!same) return false;
+    if (!reader->EndRecord()) return true;
+    reader->Next();
+    restored->half_edges += store_->Restore(reader, kFirstAttributeField + attributes.size());
+    return true;
+  }
 
  private:
   // The store of `previous`, or a new one. What a side consists of is the same as long as the

@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "spanmeter/state_stream.h"
+
 #include "processors/filter_policy.h"
 #include "processors/histogram_metric.h"
 #include "processors/label_plan.h"
@@ -193,6 +195,14 @@ class SpanMetrics final : public Processor {
   }
   std::vector<ProcessorStat> Stats() const override {
     return sanitizer_ == nullptr ? std::vector<ProcessorStat>() : sanitizer_->Stats();
+  }
+  void Save(StateWriter* writer) const override {
+    if (sanitizer_ != nullptr) sanitizer_->Save(writer);
+  }
+  bool Restore(StateReader* reader, RestoredState* /*restored*/) override {
+    if (sanitizer_ == nullptr || reader->kind() != StateRecord::kSpanNames) return false;
+    sanitizer_->Restore(reader);
+    return true;
   }
   std::vector<SpanNameTemplate> Templates(size_t limit) const {
     return sanitizer_ == nullptr ? std::vector<SpanNameTemplate>() : sanitizer_->Templates(limit);

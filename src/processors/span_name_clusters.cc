@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "spanmeter/key_hash.h"
+#include "spanmeter/state_stream.h"
 
 #include "processors/span_name_tokens.h"
 
@@ -221,6 +222,17 @@ std::vector<SpanNameTemplate> SpanNameClusters::Templates(size_t limit, int64_t 
     added.examples = pattern->examples;
   }
   return templates;
+}
+
+void SpanNameClusters::Save(StateWriter* writer) {
+  const MutexLock lock(&tree_mutex_);
+  TellTreeAll();
+  tree_.Save(writer);
+}
+
+bool SpanNameClusters::Restore(StateReader* reader) {
+  const MutexLock lock(&tree_mutex_);
+  return tree_.Restore(reader);
 }
 
 size_t SpanNameClusters::SizeInBytes() const {

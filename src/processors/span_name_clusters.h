@@ -119,6 +119,11 @@ class SpanNameClusters {
   // `now_nanos`.
   std::vector<SpanNameTemplate> Templates(size_t limit, int64_t now_nanos);
 
+  // Writes the patterns; see PatternTree. REQUIRES: nothing is learnt meanwhile.
+  void Save(StateWriter* writer);
+  // REQUIRES: nothing was learnt yet.
+  bool Restore(StateReader* reader);
+
   // The memory that everything takes, about.
   size_t SizeInBytes() const;
 

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "spanmeter/key_hash.h"
+#include "spanmeter/state_stream.h"
 
 namespace spanmeter {
 
@@ -10,9 +11,6 @@ namespace {
 
 // A request with more names than this gives the memory for them back.
 constexpr size_t kMaxKeptNames = 32768;
-
-// Of the hashes that label sets are estimated from: any will do, as nothing is looked up by them.
-constexpr uint64_t kDemandSeed = 0;
 
 }  // namespace
 
@@ -59,6 +57,25 @@ std::vector<ProcessorStat> SpanNameSanitizer::Stats() const {
 
 std::vector<SpanNameTemplate> SpanNameSanitizer::Templates(size_t limit) const {
   return clusters_->Templates(limit, clock_->MonotonicNanos());
+}
+
+void SpanNameSanitizer::Save(StateWriter* writer) const {
+  writer->Begin(StateRecord::kSpanNames);
+  {
+    const MutexLock lock(&demand_mutex_);
+    demand_.Save(clock_->MonotonicNanos(), writer);
+  }
+  writer->End();
+  clusters_->Save(writer);
+}
+
+void SpanNameSanitizer::Restore(StateReader* reader) {
+  {
+    const MutexLock lock(&demand_mutex_);
+    if (!demand_.Restore(clock_->MonotonicNanos(), reader) || !reader->EndRecord()) return;
+  }
+  reader->Next();
+  clusters_->Restore(reader);
 }
 
 void SpanNameRewriter::Apply(UpdateBatch* batch) {

@@ -34,6 +34,10 @@ class SpanNameSanitizer {
   std::vector<ProcessorStat> Stats() const;
   std::vector<SpanNameTemplate> Templates(size_t limit) const;
 
+  // See Processor.
+  void Save(StateWriter* writer) const;
+  void Restore(StateReader* reader);
+
  private:
   friend class SpanNameRewriter;
 

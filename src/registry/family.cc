@@ -204,7 +204,7 @@ std::optional<std::string> Family::FoldLabels(std::string_view key, Instant now)
 
 void Family::NoteRefused(std::string_view key, Instant now) {
   const MutexLock lock(&overflow_mutex_);
-  overflow_demand_.Add(KeyHash(key, shared_->hash_seed), now.monotonic_nanos);
+  overflow_demand_.Add(KeyHash(key, kDemandSeed), now.monotonic_nanos);
 }
 
 void Family::ApplyOverflow(const Update& update, Instant now) {
@@ -237,10 +237,15 @@ Series* Family::NewSeriesLocked(Shard* shard, const Update& update, std::string_
   if (!shared_->limiter.Admit(count, KeyHash(labels, shared_->hash_seed))) return nullptr;
 
   Series* const series = layout_.New(update.hash, key, labels, now.wall_ms);
+  InsertLocked(shard, series, now.monotonic_nanos);
+  return series;
+}
+
+void Family::InsertLocked(Shard* shard, Series* series, int64_t last_update_nanos) {
   if (labels_are_limited_ && shared_->label_limiter.enabled()) {
     DecodedKey decoded;
-    labels_.Decode(key, &decoded);
-    shared_->label_limiter.Hold(decoded.labels, now.monotonic_nanos);
+    labels_.Decode(series->key(), &decoded);
+    shared_->label_limiter.Hold(decoded.labels, last_update_nanos);
     series->holds_labels = true;
   }
   if (shard->free_indices.empty()) {
@@ -252,7 +257,6 @@ Series* Family::NewSeriesLocked(Shard* shard, const Update& update, std::string_
     shard->series[series->index] = series;
   }
   shard->table.Insert(series);
-  return series;
 }
 
 void Family::RemoveLocked(Shard* shard, Series* series) {

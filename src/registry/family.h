@@ -54,7 +54,7 @@ struct FamilyShared {
         hash_mask(mask),
         stale_nanos(options.stale_duration),
         limiter(options),
-        label_limiter(seed, options.stale_duration) {
+        label_limiter(options.stale_duration) {
     SetLimits(options);
   }
 
@@ -150,6 +150,7 @@ class Family {
 
  private:
   friend class FamilyReader;
+  friend class FamilyState;
   friend class LabelSetWalker;
 
   struct alignas(64) Shard {
@@ -172,6 +173,9 @@ class Family {
       REQUIRES_LOCK(shard->mutex);
   // Null when the limits do not allow it.
   Series* NewSeriesLocked(Shard* shard, const Update& update, std::string_view key, Instant now)
+      REQUIRES_LOCK(shard->mutex);
+  // Adds a series that was admitted and last updated then.
+  void InsertLocked(Shard* shard, Series* series, int64_t last_update_nanos)
       REQUIRES_LOCK(shard->mutex);
   void RemoveLocked(Shard* shard, Series* series) REQUIRES_LOCK(shard->mutex);
   // The series is found no more: keeps what readers of ends need, and frees the rest.

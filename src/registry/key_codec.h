@@ -42,6 +42,22 @@ class KeyReader {
 
   bool done() const { return rest_.empty(); }
 
+  // Whether what comes next is a number or a text, for keys from elsewhere. REQUIRES for the
+  // others: it is.
+  bool CanReadNumber() const {
+    const size_t most = rest_.size() < kMaxKeyVarint ? rest_.size() : kMaxKeyVarint;
+    for (size_t i = 0; i < most; ++i) {
+      if (static_cast<uint8_t>(rest_[i]) < 0x80) return true;
+    }
+    return false;
+  }
+  bool CanReadText() const {
+    if (!CanReadNumber()) return false;
+    KeyReader ahead(*this);
+    const uint64_t size = ahead.ReadNumber();
+    return size <= ahead.rest_.size();
+  }
+
   uint64_t ReadNumber() {
     uint64_t value = 0;
     for (int shift = 0;; shift += 7) {

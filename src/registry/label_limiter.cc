@@ -1,8 +1,10 @@
 #include "registry/label_limiter.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "spanmeter/key_hash.h"
+#include "spanmeter/state_stream.h"
 
 namespace spanmeter {
 
@@ -49,7 +51,7 @@ bool LabelLimiter::Refuses(std::span<const LabelValue> labels, int64_t now_nanos
       }
       ++label->refusals;
       if (label->refused == nullptr) label->refused = std::make_unique<DemandSketch>(stale_nanos_);
-      label->refused->Add(KeyHash(value, hash_seed_), now_nanos);
+      label->refused->Add(KeyHash(value, kDemandSeed), now_nanos);
     }
     (*refused)[i] = true;
     any = true;
@@ -119,6 +121,49 @@ std::vector<LabelStats> LabelLimiter::GetStats(int64_t now_nanos) const {
   std::sort(stats.begin(), stats.end(),
             [](const LabelStats& a, const LabelStats& b) { return a.name < b.name; });
   return stats;
+}
+
+void LabelLimiter::Save(int64_t now_nanos, StateWriter* writer) const {
+  if (!enabled()) return;
+  const MutexLock lock(&mutex_);
+  for (const auto& [name, label] : labels_) {
+    writer->Begin(StateRecord::kLabel);
+    writer->Bytes(name);
+    writer->Number(label.refusals);
+    writer->Number(label.refused == nullptr ? 0 : 1);
+    if (label.refused != nullptr) label.refused->Save(now_nanos, writer);
+    writer->End();
+    for (const auto& [text, value] : label.values) {
+      writer->Begin(StateRecord::kLabelValue);
+      writer->Bytes(text);
+      writer->Time(value.last_seen_nanos);
+      writer->End();
+    }
+  }
+}
+
+bool LabelLimiter::Restore(int64_t now_nanos, StateReader* reader) {
+  const bool keep = enabled();
+  const MutexLock lock(&mutex_);
+  while (reader->kind() == StateRecord::kLabel) {
+    const std::string_view name = reader->Bytes();
+    Label* const label = keep ? FindOrAddLocked(name) : nullptr;
+    const uint64_t refusals = reader->Number();
+    if (reader->Number() != 0) {
+      auto refused = std::make_unique<DemandSketch>(stale_nanos_);
+      if (!refused->Restore(now_nanos, reader)) return false;
+      if (label != nullptr) label->refused = std::move(refused);
+    }
+    if (label != nullptr) label->refusals = refusals;
+    if (!reader->EndRecord()) return false;
+    for (reader->Next(); reader->kind() == StateRecord::kLabelValue; reader->Next()) {
+      const std::string_view text = reader->Bytes();
+      const int64_t last_seen_nanos = reader->Time();
+      if (!reader->EndRecord()) return false;
+      if (label != nullptr) label->values.emplace(text, Value{0, last_seen_nanos});
+    }
+  }
+  return reader->ok();
 }
 
 }  // namespace spanmeter

@@ -20,6 +20,9 @@
 
 namespace spanmeter {
 
+class StateReader;
+class StateWriter;
+
 // A value has a place as long as series hold it, and then until it was not seen for the stale
 // duration. Values that have a place keep it; a further one gets none while all are taken, from the
 // first time on. Thread-safe; asked at births and refusals only.
@@ -29,8 +32,7 @@ class LabelLimiter {
   // turns values into names can get there.
   static constexpr size_t kMaxLabels = 4096;
 
-  LabelLimiter(uint64_t hash_seed, int64_t stale_nanos)
-      : hash_seed_(hash_seed), stale_nanos_(stale_nanos) {}
+  explicit LabelLimiter(int64_t stale_nanos) : stale_nanos_(stale_nanos) {}
 
   // 0 = no limit. What has a place keeps it.
   void SetLimit(uint64_t max_values, int64_t stale_nanos);
@@ -55,6 +57,13 @@ class LabelLimiter {
   // By name.
   std::vector<LabelStats> GetStats(int64_t now_nanos) const;
 
+  // Writes which values have places, and what was refused. Nothing while there is no limit.
+  void Save(int64_t now_nanos, StateWriter* writer) const;
+  // Reads that from the current record on, and gives the values their places, also beyond the
+  // limit; passes over it while there is no limit. What holds them is to say so by Hold(). False
+  // when the records make no sense.
+  bool Restore(int64_t now_nanos, StateReader* reader);
+
  private:
   struct Value {
     uint32_t holders = 0;
@@ -69,7 +78,6 @@ class LabelLimiter {
 
   Label* FindOrAddLocked(std::string_view name) REQUIRES_LOCK(mutex_);
 
-  const uint64_t hash_seed_;
   std::atomic<uint64_t> max_values_{0};
   mutable Mutex mutex_;  // taken while a shard's lock is held, never the other way round
   int64_t stale_nanos_ GUARDED_BY(mutex_);

@@ -22,6 +22,15 @@ std::string_view EnumText(uint64_t number, std::span<const std::string_view> nam
   return {buffer, static_cast<size_t>(end - buffer)};
 }
 
+bool IsLabelName(std::string_view name) {
+  const auto is_letter = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+  };
+  return !name.empty() && is_letter(name.front()) &&
+         std::all_of(name.begin(), name.end(),
+                     [&](char c) { return is_letter(c) || (c >= '0' && c <= '9'); });
+}
+
 }  // namespace
 
 void AppendLabel(std::string_view name, std::string_view value, std::string* text) {
@@ -52,6 +61,30 @@ LabelRenderer::LabelRenderer(std::vector<FamilyLabel> labels, bool own_labels,
   }
   std::sort(sorted_.begin(), sorted_.end(),
             [](const Source& a, const Source& b) { return a.name < b.name; });
+}
+
+bool LabelRenderer::IsKey(std::string_view key) const {
+  KeyReader reader(key);
+  if (own_labels_) {
+    std::string_view previous;
+    while (!reader.done()) {
+      if (!reader.CanReadText()) return false;
+      const std::string_view name = reader.ReadText();
+      if (!IsLabelName(name) || name <= previous || !reader.CanReadText()) return false;
+      if (reader.ReadText().empty()) return false;
+      previous = name;
+    }
+    return true;
+  }
+  for (const FamilyLabel& label : labels_) {
+    if (label.enum_names.empty()) {
+      if (!reader.CanReadText()) return false;
+      reader.ReadText();
+    } else {
+      if (!reader.CanReadNumber() || reader.ReadNumber() > kKeyOverflow) return false;
+    }
+  }
+  return reader.done();
 }
 
 void LabelRenderer::Decode(std::string_view key, DecodedKey* decoded) const {

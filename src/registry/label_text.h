@@ -44,6 +44,9 @@ class LabelRenderer {
   // REQUIRES: `key` was encoded for this family.
   std::string Render(std::string_view key) const;
 
+  // Whether `key` could have been encoded for this family: whether the other methods can read it.
+  bool IsKey(std::string_view key) const;
+
   // Takes `key` apart. External labels are not among the result.
   void Decode(std::string_view key, DecodedKey* decoded) const;
 

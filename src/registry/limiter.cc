@@ -30,6 +30,12 @@ bool Limiter::Admit(uint64_t series, uint64_t entity) {
   return true;
 }
 
+void Limiter::Readmit(uint64_t series, uint64_t entity) {
+  active_series_.fetch_add(series, std::memory_order_relaxed);
+  const MutexLock lock(&mutex_);
+  ++entities_[entity];
+}
+
 void Limiter::Release(uint64_t series, uint64_t entity) {
   active_series_.fetch_sub(series, std::memory_order_relaxed);
   const MutexLock lock(&mutex_);

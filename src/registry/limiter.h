@@ -29,6 +29,9 @@ class Limiter {
   // than the limit would be admitted, and nothing else would happen.
   bool Admit(uint64_t series, uint64_t entity);
 
+  // Admits a label set that was admitted by a former process, whatever the limits.
+  void Readmit(uint64_t series, uint64_t entity);
+
   // Counts series that join an admitted label set, whatever the limit.
   void Join(uint64_t series) { active_series_.fetch_add(series, std::memory_order_relaxed); }
 

@@ -12,6 +12,9 @@
 
 namespace spanmeter {
 
+class StateReader;
+class StateWriter;
+
 // Counts are exact for weights of any kind: 32-bit integers, or doubles once one of them is
 // fractional or too large. The options are the same at every call, and not kept here: there are
 // many histograms with the same. Not thread-safe.
@@ -43,6 +46,11 @@ class NativeHistogram {
   size_t size() const { return size_; }
   // Copies size() buckets, ascending.
   void CopyBuckets(NativeBucket* buckets) const;
+
+  // Appends all of it to the current record.
+  void Save(StateWriter* writer) const;
+  // Reads that into a new histogram; false when it makes no sense.
+  bool Restore(StateReader* reader);
 
   void PrefetchBuckets() const { __builtin_prefetch(memory_, 1); }
 

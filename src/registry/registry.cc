@@ -10,9 +10,11 @@
 #include <utility>
 
 #include "spanmeter/key_hash.h"
+#include "spanmeter/state_stream.h"
 
 #include "registry/family.h"
 #include "registry/family_reader.h"
+#include "registry/family_state.h"
 #include "registry/label_set_walker.h"
 
 namespace spanmeter {
@@ -291,6 +293,14 @@ RegistryStats Registry::GetStats() const {
   }
   if (shared.label_limiter.enabled()) stats.labels = shared.label_limiter.GetStats(now);
   return stats;
+}
+
+void Registry::Save(StateWriter* writer) const {
+  SaveRegistry(impl_->families, impl_->shared.get(), writer);
+}
+
+bool Registry::Restore(StateReader* reader, RestoredState* restored) {
+  return RestoreRegistry(impl_->families, impl_->shared.get(), reader, restored);
 }
 
 }  // namespace spanmeter

@@ -59,18 +59,6 @@ double* LoadWide(const char* p) {
   return wide;
 }
 
-// Moves the counts at `counts` into doubles of their own.
-void Widen(char* counts, size_t buckets) {
-  auto* wide = static_cast<double*>(std::malloc(buckets * sizeof(double)));
-  if (wide == nullptr) throw std::bad_alloc();
-  for (size_t i = 0; i < buckets; ++i) {
-    uint32_t count;
-    std::memcpy(&count, counts + i * sizeof count, sizeof count);
-    wide[i] = count;
-  }
-  std::memcpy(counts, &wide, sizeof wide);
-}
-
 }  // namespace
 
 SeriesLayout::SeriesLayout(const std::vector<FamilyMetric>* family_metrics, const Clock* clock)
@@ -161,6 +149,16 @@ void SeriesLayout::Delete(Series* series) const {
   std::free(series);
 }
 
+void SeriesLayout::Widen(size_t i, Series* series) const {
+  char* const counts = series->at(metrics[i].offset + sizeof(double));
+  const size_t buckets = metrics[i].ClassicBuckets();
+  auto* wide = static_cast<double*>(std::malloc(buckets * sizeof(double)));
+  if (wide == nullptr) throw std::bad_alloc();
+  CopyCounts(*series, i, wide);
+  std::memcpy(counts, &wide, sizeof wide);
+  series->wide_ |= static_cast<uint8_t>(1 << i);
+}
+
 NativeHistogram* SeriesLayout::native(size_t i, Series* series) const {
   return reinterpret_cast<NativeHistogram*>(series->at(metrics[i].native_offset));
 }
@@ -214,8 +212,7 @@ uint32_t SeriesLayout::Apply(const Update& update, int64_t now_nanos, Series* se
             std::memcpy(cell, &count, sizeof count);
             break;
           }
-          Widen(counts, metric.ClassicBuckets());
-          series->wide_ |= static_cast<uint8_t>(1 << i);
+          Widen(i, series);
         }
         LoadWide(counts)[bucket] += update.weight;
         break;
@@ -322,23 +319,26 @@ void SeriesLayout::ApplyExemplars(const Update& update, int64_t wall_ms, Series*
     }
     const size_t bucket = BucketOf(*metric.bounds, value);
     auto* const slot = reinterpret_cast<uint8_t*>(series->at(metric.slots_offset)) + bucket;
-    if (*slot == 0) {
-      // A place number is one byte. Several histograms with hundreds of bounds could use up all of
-      // them; buckets that come later then have no exemplar.
-      if (series->exemplar_count_ == std::numeric_limits<uint8_t>::max()) continue;
-      if (series->exemplar_count_ == series->exemplar_capacity_) {
-        const size_t capacity =
-            std::min<size_t>(std::max<size_t>(1, series->exemplar_capacity_ * size_t{2}),
-                             std::numeric_limits<uint8_t>::max());
-        void* grown = std::realloc(series->exemplars_, capacity * sizeof(StoredExemplar));
-        if (grown == nullptr) throw std::bad_alloc();
-        series->exemplars_ = static_cast<StoredExemplar*>(grown);
-        series->exemplar_capacity_ = static_cast<uint8_t>(capacity);
-      }
-      *slot = ++series->exemplar_count_;
-    }
+    if (*slot == 0 && !AddExemplarPlace(slot, series)) continue;
     series->exemplars_[*slot - 1].Set(update.trace_id, value, wall_ms);
   }
+}
+
+bool SeriesLayout::AddExemplarPlace(uint8_t* slot, Series* series) {
+  // A place number is one byte. Several histograms with hundreds of bounds could use up all of
+  // them; buckets that come later then have no exemplar.
+  if (series->exemplar_count_ == std::numeric_limits<uint8_t>::max()) return false;
+  if (series->exemplar_count_ == series->exemplar_capacity_) {
+    const size_t capacity =
+        std::min<size_t>(std::max<size_t>(1, series->exemplar_capacity_ * size_t{2}),
+                         std::numeric_limits<uint8_t>::max());
+    void* grown = std::realloc(series->exemplars_, capacity * sizeof(StoredExemplar));
+    if (grown == nullptr) throw std::bad_alloc();
+    series->exemplars_ = static_cast<StoredExemplar*>(grown);
+    series->exemplar_capacity_ = static_cast<uint8_t>(capacity);
+  }
+  *slot = ++series->exemplar_count_;
+  return true;
 }
 
 double SeriesLayout::Value(const Series& series, size_t metric) const {

@@ -19,6 +19,9 @@
 
 namespace spanmeter {
 
+class StateReader;
+class StateWriter;
+
 struct SeriesLayout;
 
 // One label set with its metrics. Created by SeriesLayout::New(); not thread-safe: the shard's lock
@@ -126,6 +129,12 @@ struct SeriesLayout {
   // newest last, and without saying the bucket.
   void CopyExemplars(const Series& series, size_t metric, std::vector<Exemplar>* exemplars) const;
 
+  // Appends all that a label set consists of, but for its key, to the current record.
+  void Save(const Series& series, StateWriter* writer) const;
+  // Reads that into a series that New() has just made. False when the record makes no sense; the
+  // series is then of no use.
+  bool Restore(StateReader* reader, Series* series) const;
+
   // What the limits count a label set with the metrics of `present` as.
   uint32_t SeriesOf(uint8_t present) const;
 
@@ -136,6 +145,14 @@ struct SeriesLayout {
   void Join(uint8_t joining, int64_t now_nanos, Series* series) const;
   void ApplyNative(const Update& update, int64_t now_nanos, Series* series) const;
   void StartOver(size_t i, Series* series) const;
+  void SaveMetric(size_t i, const Series& series, StateWriter* writer) const;
+  bool RestoreMetric(size_t i, StateReader* reader, Series* series) const;
+  bool RestoreCounts(size_t i, StateReader* reader, Series* series) const;
+  bool RestoreExemplars(size_t i, StateReader* reader, Series* series) const;
+  // Moves the counts of the classic histogram into doubles of their own.
+  void Widen(size_t i, Series* series) const;
+  // Gives a bucket that has none a place for its exemplar; false when there are no more.
+  static bool AddExemplarPlace(uint8_t* slot, Series* series);
   NativeHistogram* native(size_t i, Series* series) const;
   NativeExemplars* native_exemplars(size_t i, Series* series) const;
   const NativeExemplars& native_exemplars(size_t i, const Series& series) const;

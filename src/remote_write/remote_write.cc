@@ -124,7 +124,7 @@ class RemoteWrite::Impl {
     return status;
   }
 
-  void Stop(int64_t deadline_nanos) {
+  void StopCollecting() {
     if (!thread_.joinable()) return;
     {
       const std::lock_guard<std::mutex> lock(stop_mutex_);
@@ -134,6 +134,13 @@ class RemoteWrite::Impl {
     thread_.join();
     const MutexLock lock(&mutex_);
     CollectAllLocked(true);
+  }
+
+  void Stop(int64_t deadline_nanos) {
+    StopCollecting();
+    const MutexLock lock(&mutex_);
+    if (!started_) return;
+    started_ = false;
     for (const auto& endpoint : endpoints_) endpoint->BeginStop(deadline_nanos);
     for (const auto& endpoint : endpoints_) endpoint->Stop();
     if (storage_ != nullptr) storage_->DropMemory();
@@ -200,7 +207,7 @@ class RemoteWrite::Impl {
         continue;
       }
       there.insert(tenant.name);
-      Tenant& state = StateOfLocked(tenant.name);
+      Tenant& state = StateOfLocked(tenant);
       const CollectionSchedule schedule = ScheduleOf(tenant);
       const int64_t now_ms = NowMs();
       // At the end everything counts, also what was born in this very millisecond.
@@ -239,7 +246,8 @@ class RemoteWrite::Impl {
                   {{"until_ms", since_ms}, {"now_ms", now_ms}});
   }
 
-  Tenant& StateOfLocked(const std::string& name) REQUIRES_LOCK(mutex_) {
+  Tenant& StateOfLocked(const CollectedTenant& tenant) REQUIRES_LOCK(mutex_) {
+    const std::string& name = tenant.name;
     Tenant& state = tenant_states_[name];
     if (state.collector == nullptr) {
       // A tenant may come back, and so may the receivers of all. Without a path nothing tells when
@@ -247,8 +255,10 @@ class RemoteWrite::Impl {
       const int64_t known_until_ms =
           storage_->LastStampMs(name).value_or(storage_options_.path.empty() ? start_ms_ : 0);
       // Stamps from before this process began are those of a former one.
-      const int64_t new_since_ms =
+      int64_t new_since_ms =
           known_until_ms > start_ms_ ? std::max(known_until_ms, new_since_ms_) : new_since_ms_;
+      // What a former process has handed on is as new as what it has collected.
+      new_since_ms = std::max(new_since_ms, tenant.restored_until_ms.value_or(new_since_ms));
       state.collector = std::make_unique<TenantCollector>(name, known_until_ms, new_since_ms);
       state.since_ms = std::max(known_until_ms, NowMs());
     }
@@ -377,6 +387,7 @@ RemoteWrite::~RemoteWrite() { Stop(0); }
 void RemoteWrite::Start() { impl_->Start(); }
 void RemoteWrite::Reload(const Options& options) { impl_->Reload(options.remote_write); }
 RemoteWriteStatus RemoteWrite::status() const { return impl_->GetStatus(); }
+void RemoteWrite::StopCollecting() { impl_->StopCollecting(); }
 void RemoteWrite::Stop(int64_t deadline_nanos) { impl_->Stop(deadline_nanos); }
 
 }  // namespace spanmeter

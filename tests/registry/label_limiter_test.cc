@@ -32,7 +32,7 @@ class LabelLimiterTest : public ::testing::Test {
     limiter_.Release(labels, last_seen);
   }
 
-  LabelLimiter limiter_{7, kStale};
+  LabelLimiter limiter_{kStale};
 };
 
 TEST_F(LabelLimiterTest, IsOffWithoutALimit) {
