@@ -20,6 +20,7 @@ BINARY = os.environ["SPANMETER"]
 
 # What only the configuration of Prometheus has.
 IS_PROMETHEUS = re.compile(r"^(scrape_configs|rule_files):", re.MULTILINE)
+IS_GRAFANA = re.compile(r"^apiVersion:", re.MULTILINE)
 
 # In the tables about moving from elsewhere, the first column is in the words of elsewhere.
 FOREIGN_SECTIONS = ("Moving from Tempo", "Moving from the Collector's connectors")
@@ -88,7 +89,8 @@ class BlocksTest(unittest.TestCase):
                 self.assertEqual(result.returncode, 0, result.stderr)
 
     def test_each_configuration_of_a_collector_is_yaml_with_pipelines_of_parts_that_are_there(self):
-        found = [block for block in readme.blocks("yaml") if not IS_PROMETHEUS.search(block.text)]
+        found = [block for block in readme.blocks("yaml")
+                 if not IS_PROMETHEUS.search(block.text) and not IS_GRAFANA.search(block.text)]
         self.assertGreaterEqual(len(found), 2)
         for block in found:
             with self.subTest(block=block):
@@ -97,6 +99,15 @@ class BlocksTest(unittest.TestCase):
                 for pipeline in content["service"]["pipelines"].values():
                     for kind, parts in pipeline.items():
                         self.assertLessEqual(set(parts), set(content[kind]))
+
+    def test_grafana_is_told_to_read_the_folder_that_packages_have(self):
+        (block,) = [block for block in readme.blocks("yaml") if IS_GRAFANA.search(block.text)]
+        content = yaml.safe_load(block.text)
+        self.assertEqual(content["apiVersion"], 1)
+        (provider,) = content["providers"]
+        self.assertEqual(provider["type"], "file")
+        path = provider["options"]["path"].replace("/usr/share/spanmeter/", f"{readme.TREE}/etc/")
+        self.assertGreaterEqual(len(list(pathlib.Path(path).glob("*.json"))), 3)
 
     def test_messages_about_a_wrong_configuration_are_those_of_the_program(self):
         shown = next(block.text for block in readme.blocks("") if "spanmeter.toml:3:" in block.text)
