@@ -49,6 +49,14 @@ def metrics_of(expression):
     return set(METRIC.findall(re.sub(r'"(?:[^"\\]|\\.)*"', '""', expression)))
 
 
+def matchers_of(expression):
+    """(metric, label, value) of what an expression selects by other than a variable."""
+    return {(metric, label, value)
+            for metric, matchers in re.findall(r"(\w+)\{([^}]*)\}", expression)
+            for label, values in re.findall(r'(\w+)[=!]=?~?"([^"$]+)"', matchers)
+            for value in values.split("|")}
+
+
 def variables_of(text):
     """The names of the variables that a text uses, Grafana's own left out."""
     names = {next(filter(None, (match[1], match[2], match[4])))

@@ -98,11 +98,11 @@ def options(prometheus, variable, values):
 class LiveTest(unittest.TestCase):
     maxDiff = None
 
-    def check_queries(self, prometheus, empty):
+    def check_queries(self, prometheus, empty, values_of=dashboards.defaults):
         """Every query gives numbers sooner or later, but for those in `empty`, which give none."""
         waiting = {}
         for dashboard in dashboards.load():
-            values = dashboards.defaults(dashboard)
+            values = values_of(dashboard)
             for panel, target in dashboard.queries():
                 waiting[dashboard.name, panel["title"], target["refId"]] = (target, values)
         expected = {(name, title, ref) for name, title, refs in empty for ref in refs}
@@ -153,18 +153,45 @@ class LiveTest(unittest.TestCase):
         for operations in (["GET /products/{id}"], ["GET /", "GET /products/{id}"]):
             values = {**dashboards.defaults(services), "operation": operations,
                       "service": ["catalogue", "frontend"], "span_kind": ["SPAN_KIND_SERVER"]}
-            found = harness.wait_until(lambda v=values: ask(SHOP.prometheus, rate, v), operations)
-            self.assertEqual({s["metric"]["span_name"] for s in found}, set(operations))
+            harness.wait_until(
+                lambda v=values, names=set(operations): names == {
+                    series["metric"]["span_name"] for series in ask(SHOP.prometheus, rate, v)},
+                f"{operations} and no others")
 
-    def test_chosen_tenants_narrow_what_is_shown(self):
+    def test_each_query_finds_something_when_all_values_are_chosen_by_name(self):
+        """Where a label's name is wrong, all its values are chosen too: it has none."""
+        def all_by_name(dashboard):
+            values = dashboards.defaults(dashboard)
+            for variable in dashboard.variables:
+                if variable["type"] == "query":
+                    values[variable["name"]] = harness.wait_until(
+                        lambda v=variable: options(EVERYTHING.prometheus, v, values),
+                        f"values of {variable['name']}")
+            return values
+        self.check_queries(EVERYTHING.prometheus, {}, all_by_name)
+
+    def test_each_query_finds_nothing_when_a_value_is_chosen_that_nothing_has(self):
+        for dashboard in dashboards.load():
+            for variable in dashboard.variables:
+                if variable["type"] != "query":
+                    continue
+                values = {**dashboards.defaults(dashboard), variable["name"]: ["nobody"]}
+                for panel, target in dashboard.queries():
+                    if variable["name"] not in dashboards.variables_of(target["expr"]):
+                        continue
+                    with self.subTest(dashboard, variable=variable["name"], panel=panel["title"],
+                                      ref=target["refId"]):
+                        self.assertEqual(ask(EVERYTHING.prometheus, target, values), [])
+
+    def test_a_chosen_tenant_is_all_that_is_shown(self):
         for dashboard in dashboards.load():
             for panel, target in dashboard.queries():
-                if "tenant=~" not in target["expr"] or "by (tenant" not in target["expr"]:
+                if "tenant" not in dashboards.variables_of(target["expr"]):
                     continue
                 with self.subTest(dashboard, panel=panel["title"], ref=target["refId"]):
                     values = {**dashboards.defaults(dashboard), "tenant": ["two"]}
                     found = ask(EVERYTHING.prometheus, target, values)
-                    self.assertLessEqual({s["metric"].get("tenant") for s in found},
+                    self.assertLessEqual({series["metric"].get("tenant") for series in found},
                                          {"two", None})
 
     def test_each_metric_in_dashboards_and_rules_exists(self):
@@ -179,6 +206,19 @@ class LiveTest(unittest.TestCase):
         self.assertIn("traces_spanmetrics_calls_total", used)
         harness.wait_until(lambda: not used - (SHOP.names() | EVERYTHING.names()),
                            "all metrics to be there")
+
+    def test_each_label_and_value_that_is_asked_for_exists(self):
+        expressions = [target["expr"] for dashboard in dashboards.load()
+                       for _, target in dashboard.queries()]
+        expressions += [rule.expression for rule in dashboards.rules()]
+        matchers = set().union(*map(dashboards.matchers_of, expressions))
+        self.assertIn(("spanmeter_otlp_requests_total", "code", "RESOURCE_EXHAUSTED"), matchers)
+        for metric, label, value in sorted(matchers):
+            with self.subTest(metric, label=label, value=value):
+                found = {one for environment in (SHOP, EVERYTHING)
+                         for one in environment.prometheus.api(f"label/{label}/values",
+                                                               **{"match[]": metric})}
+                self.assertIn(value, found)
 
     def evaluated_rules(self, environment):
         """What Prometheus says of its rules, when each has been evaluated."""
