@@ -81,4 +81,4 @@ format:  ## Lay out all C++ sources with clang-format
 
 .PHONY: clean
 clean:  ## Remove everything that was built or downloaded
-	rm -rf build tests/e2e/sdk/node_modules tests/browser/node_modules
+	rm -rf build tests/e2e/sdk/node_modules tests/browser/node_modules tests/dashboards/grafana/node_modules

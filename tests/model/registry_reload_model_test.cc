@@ -16,10 +16,12 @@
 #include <gtest/gtest.h>
 
 #include "spanmeter/registry.h"
+#include "spanmeter/state_stream.h"
 
 #include "model/reloading_model.h"
 #include "support/collecting_sink.h"
 #include "support/fake_clock.h"
+#include "support/state_bytes.h"
 
 namespace spanmeter {
 namespace {
@@ -35,6 +37,8 @@ struct Scenario {
   bool relabelling = false;
   bool external_labels = false;
   bool histograms = false;
+  // Whether the process ends and another one goes on, often with other options.
+  bool restarts = false;
   uint64_t hash_mask = ~uint64_t{0};
 };
 
@@ -78,6 +82,7 @@ class RandomRun {
       clock_.Advance(static_cast<int64_t>(Below(12)) * kNanosPerSecond);
       Compare("after time passed");
       if (Below(8) == 0) Reload();
+      if (scenario_.restarts && Below(6) == 0) Restart();
       Expire();
       ApplyBatch();
       Compare("after a batch");
@@ -85,6 +90,7 @@ class RandomRun {
   }
   const ModelTally& tally() const { return model_.tally(); }
   const std::map<std::string, uint64_t>& most() const { return most_; }
+  uint64_t restored() const { return restored_; }
 
  private:
   struct Generation {
@@ -224,6 +230,25 @@ class RandomRun {
     if (generations_.size() > kKept) generations_.erase(generations_.begin());
   }
 
+  void Restart() {
+    const std::string state = testing::StateBytes(
+        clock_, [this](StateWriter* writer) { generations_.back().registry->Save(writer); });
+    clock_.Advance(static_cast<int64_t>(Below(12)) * kNanosPerSecond);
+    if (Below(2) == 0) ChangeOptions();
+    const std::vector<ModelSpec> specs = Specs();
+    auto next = std::make_unique<Registry>(options_, &clock_, scenario_.hash_mask);
+    Registry* const restored = next.get();
+    model_.Restart(options_, specs);
+    // Nothing is left of former requests.
+    generations_.clear();
+    Add(std::move(next), specs);
+    StateReader reader(&clock_, testing::ReadFrom(state));
+    RestoredState result;
+    ASSERT_TRUE(restored->Restore(&reader, &result)) << Where("restart") << reader.error();
+    restored_ += result.label_sets;
+    Compare("after a restart");
+  }
+
   void Expire() {
     generations_.back().registry->Expire();
     model_.Expire(clock_.MonotonicNanos());
@@ -356,6 +381,7 @@ class RandomRun {
   std::vector<Generation> generations_;  // the newest is the last
   UpdateBatch batch_;
   std::map<std::string, uint64_t> most_;  // of each number at any time
+  uint64_t restored_ = 0;                 // label sets
 };
 
 class RegistryReloadModelTest : public ::testing::TestWithParam<Scenario> {};
@@ -364,6 +390,7 @@ TEST_P(RegistryReloadModelTest, EveryRegistryPresentsWhatTheModelPresents) {
   const Scenario& scenario = GetParam();
   ModelTally tally;
   uint64_t limited = 0;
+  uint64_t restored = 0;
   for (unsigned seed = 1; seed <= 4; ++seed) {
     RandomRun run(scenario, seed);
     run.Go();
@@ -377,12 +404,15 @@ TEST_P(RegistryReloadModelTest, EveryRegistryPresentsWhatTheModelPresents) {
     tally.overridden += run.tally().overridden;
     tally.relabelled += run.tally().relabelled;
     limited += run.most().at("limited");
+    restored += run.restored();
   }
   // Whether the runs have met what they are for.
   EXPECT_GT(tally.taken_over, 30u);
   EXPECT_GT(tally.ended, 8u);
-  EXPECT_GT(tally.continued, 100u);
-  EXPECT_GT(tally.lost, 50u);
+  // A restart leaves no registries behind which requests of before still use.
+  EXPECT_GT(tally.continued, scenario.restarts ? 50u : 100u);
+  EXPECT_GT(tally.lost, scenario.restarts ? 20u : 50u);
+  EXPECT_EQ(restored > 500, scenario.restarts);
   EXPECT_EQ(limited > 500, scenario.series_limits);
   EXPECT_EQ(tally.folded > 500, scenario.label_limits);
   EXPECT_EQ(tally.dropped > 30, scenario.relabelling);
@@ -410,6 +440,14 @@ INSTANTIATE_TEST_SUITE_P(
                  .relabelling = true,
                  .external_labels = true,
                  .histograms = true},
+        Scenario{.name = "restarts", .restarts = true},
+        Scenario{.name = "restarts_and_everything",
+                 .series_limits = true,
+                 .label_limits = true,
+                 .relabelling = true,
+                 .external_labels = true,
+                 .histograms = true,
+                 .restarts = true},
         Scenario{.name = "everything_with_equal_hashes",
                  .series_limits = true,
                  .label_limits = true,

@@ -123,6 +123,26 @@ class ReloadingModel {
     return names;
   }
 
+  // A new process with what the former one has left, and perhaps with other options.
+  void Restart(const GeneratorOptions& options, const std::vector<ModelSpec>& specs) {
+    const bool places_are_kept =
+        limits_.max_cardinality_per_label > 0 && options.max_cardinality_per_label > 0;
+    if (!places_are_kept) places_.clear();
+    limits_ = options;
+    for (const auto& family : newest_) {
+      // What is left out is not seen any more when it ends.
+      for (auto& [labels, set] : family->sets) set.holds_places = false;
+    }
+    Follow(specs);
+    for (const auto& family : newest_) {
+      if (limits_.max_cardinality_per_label == 0 || family->spec.kind == ModelKind::kInfo) continue;
+      for (auto& [labels, set] : family->sets) {
+        set.holds_places = true;
+        See(labels, set.last_update);
+      }
+    }
+  }
+
   // Returns false when relabelling drops the update. REQUIRES: nothing is stale.
   bool Apply(ModelFamily* family, const ModelUpdate& update, int64_t now, int64_t now_ms) {
     const ModelSpec& spec = family->spec;
