@@ -44,8 +44,9 @@ Converted Value(const std::string& text, std::string note = "") {
 }
 
 std::string JoinNotes(std::string a, const std::string& b) {
-  if (a.empty() || b.empty() || a == b) return a.empty() ? b : a;
-  return a + "; " + b;
+  // Each of the few notes once, however many elements it is about.
+  if (a.find(b) != std::string::npos) return a;
+  return a.empty() ? b : a + "; " + b;
 }
 
 bool HasVariable(const YamlNode& value) {
