@@ -366,7 +366,11 @@ Converted ConvertEndpoint(const YamlNode& value, const YamlNode& /*parent*/) {
 Converted ConvertHttpPort(const YamlNode& value, const YamlNode& parent) {
   if (!value.IsScalar()) return Failed("is no port");
   const YamlNode* const host = parent.Find("http_listen_address");
-  return ConvertAddress(WithHost(host != nullptr ? host->text : "", value.text));
+  Converted converted = ConvertAddress(WithHost(host != nullptr ? host->text : "", value.text));
+  converted.note = JoinNotes(
+      "is where spanmeter serves /metrics and its page: remove http.listen if Tempo goes on there",
+      converted.note);
+  return converted;
 }
 
 Converted ConvertHttpAddress(const YamlNode& value, const YamlNode& parent) {

@@ -265,7 +265,7 @@ void TempoConverter::TakeTenants() {
     TakeLimits(tenant.value, place, shown);
     if (place.kind == Place::Kind::kTenant) SettleIntrinsicDimensions(tenant.key);
   }
-  if (has_tenants()) {
+  if (has_tenants() && tenant_count_ > 0) {
     Remark(*tenant_overrides_, 0, "",
            "tenants inherit from [generator] what they do not set themselves. In older versions of "
            "Tempo they inherit nothing from overrides.defaults: then set what must differ");
