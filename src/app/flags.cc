@@ -114,7 +114,7 @@ std::string HelpText() {
       "flags.\n"
       "A second signal ends the process at once. SIGHUP reloads the configuration.\n"
       "\n"
-      "spanmeter convert prints what a configuration of Grafana Tempo is for spanmeter; see "
+      "spanmeter convert prints what a configuration of Grafana Tempo is for spanmeter; see\n"
       "spanmeter convert --help.\n";
   return text;
 }

@@ -44,8 +44,9 @@ Converted Value(const std::string& text, std::string note = "") {
 }
 
 std::string JoinNotes(std::string a, const std::string& b) {
-  if (a.empty() || b.empty() || a == b) return a.empty() ? b : a;
-  return a + "; " + b;
+  // Each of the few notes once, however many elements it is about.
+  if (a.find(b) != std::string::npos) return a;
+  return a.empty() ? b : a + "; " + b;
 }
 
 bool HasVariable(const YamlNode& value) {
@@ -365,7 +366,11 @@ Converted ConvertEndpoint(const YamlNode& value, const YamlNode& /*parent*/) {
 Converted ConvertHttpPort(const YamlNode& value, const YamlNode& parent) {
   if (!value.IsScalar()) return Failed("is no port");
   const YamlNode* const host = parent.Find("http_listen_address");
-  return ConvertAddress(WithHost(host != nullptr ? host->text : "", value.text));
+  Converted converted = ConvertAddress(WithHost(host != nullptr ? host->text : "", value.text));
+  converted.note = JoinNotes(
+      "is where spanmeter serves /metrics and its page: remove http.listen if Tempo goes on there",
+      converted.note);
+  return converted;
 }
 
 Converted ConvertHttpAddress(const YamlNode& value, const YamlNode& parent) {

@@ -413,7 +413,8 @@ void AppendRows(std::span<const TempoOption> options, const std::string& path_pr
     const std::string target =
         option.target.empty() ? "none" : "`" + target_prefix + std::string(option.target) + "`";
     text->append("| `").append(path_prefix).append(option.path).append("` | ");
-    text->append(target).append(" | ").append(Cell(option.remark)).append(" |\n");
+    text->append(target).append(" | ").append(Cell(option.remark));
+    text->append(option.remark.empty() ? "|\n" : " |\n");
   }
 }
 

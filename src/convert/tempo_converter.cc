@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <initializer_list>
 #include <utility>
 
 #include "spanmeter/toml_text.h"
+#include "spanmeter/units.h"
 
 namespace spanmeter {
 
@@ -13,6 +15,8 @@ namespace {
 
 constexpr const char* kTempoDefault = "Tempo's default";
 constexpr const char* kOrgIdHeader = "X-Scope-OrgID";
+constexpr const char* kUnknown =
+    "is unknown to this version of spanmeter: look it up in Tempo's documentation";
 constexpr std::string_view kIntrinsic = "span_metrics.intrinsic_dimensions.";
 // What overrides has beside limits; everything else there is the flat form of limits.
 constexpr std::array<std::string_view, 5> kOverridesKeys = {
@@ -23,6 +27,8 @@ constexpr std::string_view kAnyTenant = "*";
 constexpr std::string_view kSingleTenant = "single-tenant";
 // spanmeter's default of tenancy.max_tenants; Tempo has no limit.
 constexpr size_t kDefaultMaxTenants = 100;
+// As many of the largest messages fit into max_in_flight by default.
+constexpr uint64_t kMessagesInFlight = 4;
 
 std::string Child(const std::string& path, const std::string& key) {
   return path.empty() ? key : path + "." + key;
@@ -69,37 +75,41 @@ void TempoConverter::Run() {
   Place place;
   place.file = &config_;
   const YamlEntry* overrides = nullptr;
-  YamlNode others = config_.root;
-  std::erase_if(others.entries, [](const YamlEntry& entry) { return entry.key == "overrides"; });
   for (const YamlEntry& entry : config_.root.entries) {
-    if (entry.key == "overrides" && IsMap(entry, place, "overrides")) overrides = &entry;
+    if (entry.key != "overrides") {
+      TakeEntry(ConfigOptions(), entry, config_.root, place, "", "");
+    } else if (IsMap(entry, place, entry.key)) {
+      overrides = &entry;
+    }
   }
-  Walk(ConfigOptions(), others, place, "", "");
   // They win over what was there before.
   if (overrides != nullptr) TakeOverrides(*overrides);
   if (tenant_overrides_ != nullptr) TakeTenants();
   AddReceiverDefaults();
   AddDefaults();
-  output_.Finish();
+  output_.Prune();
 }
 
 void TempoConverter::Walk(std::span<const TempoOption> options, const YamlNode& map,
                           const Place& place, const std::string& shown, const std::string& path) {
-  for (const YamlEntry& entry : map.entries) {
-    const std::string entry_path = Child(path, entry.key);
-    const std::string entry_shown = Child(shown, entry.key);
-    if (const TempoOption* const option = FindOption(options, entry_path)) {
-      Apply(*option, entry, map, place, entry_shown);
-    } else if (HasOptionsBelow(options, entry_path)) {
-      if (IsMap(entry, place, entry_shown)) {
-        Walk(options, entry.value, place, entry_shown, entry_path);
-      }
-    } else if (const TempoOption* const any = FindOptionForAnyKey(options, path)) {
-      Apply(*any, entry, map, place, entry_shown);
-    } else {
-      Remark(*place.file, entry.line, entry_shown,
-             "is unknown to this version of spanmeter: look it up in Tempo's documentation");
+  for (const YamlEntry& entry : map.entries) TakeEntry(options, entry, map, place, shown, path);
+}
+
+void TempoConverter::TakeEntry(std::span<const TempoOption> options, const YamlEntry& entry,
+                               const YamlNode& map, const Place& place, const std::string& shown,
+                               const std::string& path) {
+  const std::string entry_path = Child(path, entry.key);
+  const std::string entry_shown = Child(shown, entry.key);
+  if (const TempoOption* const option = FindOption(options, entry_path)) {
+    Apply(*option, entry, map, place, entry_shown);
+  } else if (HasOptionsBelow(options, entry_path)) {
+    if (IsMap(entry, place, entry_shown)) {
+      Walk(options, entry.value, place, entry_shown, entry_path);
     }
+  } else if (const TempoOption* const any = FindOptionForAnyKey(options, path)) {
+    Apply(*any, entry, map, place, entry_shown);
+  } else {
+    Remark(*place.file, entry.line, entry_shown, kUnknown);
   }
 }
 
@@ -201,8 +211,7 @@ void TempoConverter::TakeLimits(const YamlNode& limits, const Place& place,
     } else if (const TempoOption* const other = FindOption(OtherOverridesOptions(), entry.key)) {
       Apply(*other, entry, limits, place, entry_shown);
     } else if (!TakeLegacyKey(entry, limits, place, entry_shown)) {
-      Remark(*place.file, entry.line, entry_shown,
-             "is unknown to this version of spanmeter: look it up in Tempo's documentation");
+      Remark(*place.file, entry.line, entry_shown, kUnknown);
     }
   }
 }
@@ -256,7 +265,7 @@ void TempoConverter::TakeTenants() {
     TakeLimits(tenant.value, place, shown);
     if (place.kind == Place::Kind::kTenant) SettleIntrinsicDimensions(tenant.key);
   }
-  if (has_tenants()) {
+  if (has_tenants() && tenant_count_ > 0) {
     Remark(*tenant_overrides_, 0, "",
            "tenants inherit from [generator] what they do not set themselves. In older versions of "
            "Tempo they inherit nothing from overrides.defaults: then set what must differ");
@@ -325,6 +334,18 @@ void TempoConverter::AddReceiverDefaults() {
   }
 }
 
+void TempoConverter::SettleMessageSize() {
+  const auto size = [this](const std::string& key) {
+    const std::string text = output_.Effective("otlp.grpc." + key);
+    std::string error;
+    return ParseByteSize(text.substr(1, text.size() - 2), &error).value_or(0);
+  };
+  const uint64_t message = size("max_message_size");
+  if (message <= size("max_in_flight")) return;
+  const std::string text = "\"" + FormatByteSize(kMessagesInFlight * message) + "\"";
+  output_.Set("otlp.grpc", {"max_in_flight", text, text, "for max_message_size"});
+}
+
 void TempoConverter::AddDefaults() {
   if (!output_.Has("generator.processors")) {
     output_.Set("generator", DefaultSetting("processors", "[]"));
@@ -338,6 +359,7 @@ void TempoConverter::AddDefaults() {
   if (uses_service_graphs_ && !output_.Has("generator.service_graphs.max_items")) {
     output_.Set("generator.service_graphs", DefaultSetting("max_items", "10000"));
   }
+  SettleMessageSize();
   const YamlNode* const protocols =
       FindPath(config_.root, {"distributor", "receivers", "otlp", "protocols"});
   if (protocols != nullptr) {

@@ -50,6 +50,8 @@ class TempoConverter {
   // Takes all of a map. `shown` is its path for messages, `path` that in `options`.
   void Walk(std::span<const TempoOption> options, const YamlNode& map, const Place& place,
             const std::string& shown, const std::string& path);
+  void TakeEntry(std::span<const TempoOption> options, const YamlEntry& entry, const YamlNode& map,
+                 const Place& place, const std::string& shown, const std::string& path);
   void Apply(const TempoOption& option, const YamlEntry& entry, const YamlNode& parent,
              const Place& place, const std::string& shown);
   void Put(const TempoOption& option, const YamlEntry& entry, const Converted& converted,
@@ -70,6 +72,8 @@ class TempoConverter {
   // they are added to them.
   void SettleIntrinsicDimensions(const std::string& tenant);
   void AddReceiverDefaults();
+  // What is in flight must have room for a message.
+  void SettleMessageSize();
   void AddDefaults();
 
   // Whether it is a map, or null, which stands for an empty one; anything else is remarked.

@@ -12,6 +12,7 @@ namespace spanmeter {
 
 namespace {
 
+constexpr std::string_view kGenerator = "generator.";
 constexpr std::string_view kReceiver = "remote_write.";
 
 // The tables in the order in which they are printed, which is that of etc/spanmeter.toml.
@@ -33,11 +34,6 @@ constexpr std::array<std::string_view, 13> kSections = {
 std::pair<std::string, std::string> SplitPath(const std::string& path) {
   const size_t dot = path.rfind('.');
   return {path.substr(0, dot), path.substr(dot + 1)};
-}
-
-bool HasKey(const std::vector<TomlSetting>& settings, std::string_view key) {
-  return std::any_of(settings.begin(), settings.end(),
-                     [key](const TomlSetting& setting) { return setting.key == key; });
 }
 
 }  // namespace
@@ -66,13 +62,9 @@ std::map<std::string, TomlOutput::Default> TomlOutput::ReadDefaults() {
 TomlOutput::TomlOutput() : defaults_(ReadDefaults()) {}
 
 void TomlOutput::Put(const TomlSetting& setting, Settings* settings) {
-  const auto found = std::find_if(settings->begin(), settings->end(),
-                                  [&](const TomlSetting& s) { return s.key == setting.key; });
-  if (found == settings->end()) {
-    settings->push_back(setting);
-  } else {
-    *found = setting;
-  }
+  Numbered& numbered = (*settings)[setting.key];
+  if (numbered.setting.key.empty()) numbered.number = settings->size();
+  numbered.setting = setting;
 }
 
 void TomlOutput::Set(const std::string& section, const TomlSetting& setting) {
@@ -89,25 +81,24 @@ void TomlOutput::SetReceiver(size_t index, const TomlSetting& setting) {
 
 bool TomlOutput::TenantHas(const std::string& name, std::string_view key) const {
   const auto found = tenants_.find(name);
-  return found != tenants_.end() && HasKey(found->second, key);
+  return found != tenants_.end() && found->second.find(key) != found->second.end();
 }
 
 bool TomlOutput::TenantHasAny(const std::string& name, std::string_view prefix) const {
   const auto found = tenants_.find(name);
-  return found != tenants_.end() &&
-         std::any_of(found->second.begin(), found->second.end(),
-                     [prefix](const TomlSetting& s) { return s.key.starts_with(prefix); });
+  if (found == tenants_.end()) return false;
+  const auto first = found->second.lower_bound(prefix);
+  return first != found->second.end() && first->first.starts_with(prefix);
 }
 
 bool TomlOutput::ReceiverHas(size_t index, std::string_view key) const {
-  return HasKey(receivers_[index], key);
+  return receivers_[index].find(key) != receivers_[index].end();
 }
 
 bool TomlOutput::ReceiverHasHeader(size_t index, const std::string& header) const {
   const std::string key = "headers." + header;
-  const Settings& settings = receivers_[index];
-  return std::any_of(settings.begin(), settings.end(), [&key](const TomlSetting& setting) {
-    return strcasecmp(setting.key.c_str(), key.c_str()) == 0;
+  return std::any_of(receivers_[index].begin(), receivers_[index].end(), [&key](const auto& entry) {
+    return strcasecmp(entry.first.c_str(), key.c_str()) == 0;
   });
 }
 
@@ -115,10 +106,8 @@ const TomlSetting* TomlOutput::Find(const std::string& path) const {
   const auto [section, key] = SplitPath(path);
   const auto found = sections_.find(section);
   if (found == sections_.end()) return nullptr;
-  for (const TomlSetting& setting : found->second) {
-    if (setting.key == key) return &setting;
-  }
-  return nullptr;
+  const auto setting = found->second.find(key);
+  return setting == found->second.end() ? nullptr : &setting->second.setting;
 }
 
 std::string TomlOutput::Effective(const std::string& path) const {
@@ -127,70 +116,78 @@ std::string TomlOutput::Effective(const std::string& path) const {
   return found == defaults_.end() ? "" : found->second.text;
 }
 
-void TomlOutput::Sort(const std::string& prefix, Settings* settings) const {
-  const auto order = [&](const TomlSetting& setting) {
-    // Of a table that is printed as a whole, such as headers, the table counts.
-    const auto found = defaults_.find(prefix + setting.key);
-    const auto table = defaults_.find(prefix + setting.key.substr(0, setting.key.find('.')));
+std::vector<const TomlSetting*> TomlOutput::Sorted(const std::string& prefix,
+                                                   const Settings& settings) const {
+  // Of a table that is printed as a whole, such as headers, the table counts.
+  const auto order = [&](const std::string& key) {
+    const auto found = defaults_.find(prefix + key);
+    const auto table = defaults_.find(prefix + key.substr(0, key.find('.')));
     if (found != defaults_.end()) return found->second.order;
     return table != defaults_.end() ? table->second.order : defaults_.size();
   };
-  std::stable_sort(settings->begin(), settings->end(),
-                   [&](const TomlSetting& a, const TomlSetting& b) { return order(a) < order(b); });
+  std::map<std::pair<size_t, size_t>, const TomlSetting*> sorted;
+  for (const auto& [key, numbered] : settings) {
+    sorted[{order(key), numbered.number}] = &numbered.setting;
+  }
+  std::vector<const TomlSetting*> result;
+  for (const auto& [place, setting] : sorted) result.push_back(setting);
+  return result;
 }
 
-void TomlOutput::Finish() {
-  const auto finish = [this](const std::string& prefix, Settings* settings) {
-    std::erase_if(*settings, [&](const TomlSetting& setting) {
-      const auto found = defaults_.find(prefix + setting.key);
-      return found != defaults_.end() && found->second.text == setting.text;
+void TomlOutput::Prune() {
+  const auto prune = [this](const std::string& prefix, Settings* settings) {
+    std::erase_if(*settings, [&](const auto& entry) {
+      const auto found = defaults_.find(prefix + entry.first);
+      return found != defaults_.end() && found->second.text == entry.second.setting.text;
     });
-    Sort(prefix, settings);
   };
   // Before what they inherit is gone.
   for (auto& [name, settings] : tenants_) {
-    std::erase_if(settings, [&](const TomlSetting& setting) {
-      return Effective("generator." + setting.key) == setting.text;
+    std::erase_if(settings, [this](const auto& entry) {
+      return Effective(std::string(kGenerator) + entry.first) == entry.second.setting.text;
     });
-    Sort("generator.", &settings);
   }
-  for (auto& [section, settings] : sections_) finish(section + ".", &settings);
-  for (Settings& settings : receivers_) finish(std::string(kReceiver), &settings);
+  for (auto& [section, settings] : sections_) prune(section + ".", &settings);
+  for (Settings& settings : receivers_) prune(std::string(kReceiver), &settings);
 }
 
 std::string TomlOutput::Print(bool samples, std::vector<std::string>* sources) const {
   std::string text;
-  const auto end_line = [&](const std::string& source) {
-    text.push_back('\n');
-    if (sources != nullptr) {
-      sources->resize(static_cast<size_t>(std::count(text.begin(), text.end(), '\n')), source);
-    }
+  // Appends lines that are there because of `source`.
+  const auto append = [&](const std::string& lines, const std::string& source) {
+    text.append(lines).push_back('\n');
+    if (sources == nullptr) return;
+    const auto more = 1 + std::count(lines.begin(), lines.end(), '\n');
+    sources->insert(sources->end(), static_cast<size_t>(more), source);
   };
-  const auto print = [&](const std::string& header, const Settings& settings) {
-    if (!text.empty()) end_line("");
-    text.append(header);
-    end_line(settings.empty() ? "" : settings.front().source);
-    for (const TomlSetting& setting : settings) {
-      const std::string& value = samples ? setting.sample : setting.text;
-      // A comment stands behind a value of one line, and above one of several.
-      const bool is_long = value.find('\n') != std::string::npos;
-      if (is_long && !setting.source.empty()) {
-        text.append("# ").append(setting.source);
-        end_line(setting.source);
+  const auto print = [&](const std::string& header, const std::string& prefix,
+                         const Settings& settings) {
+    const std::vector<const TomlSetting*> sorted = Sorted(prefix, settings);
+    if (!text.empty()) append("", "");
+    append(header, sorted.empty() ? "" : sorted.front()->source);
+    for (const TomlSetting* const setting : sorted) {
+      const std::string& value = samples ? setting->sample : setting->text;
+      std::string line = setting->key + " = " + value;
+      // The comment stands behind a value of one line, and above one of several.
+      if (value.find('\n') == std::string::npos) {
+        line.append("  # ").append(setting->source);
+      } else {
+        append("# " + setting->source, setting->source);
       }
-      text.append(setting.key).append(" = ").append(value);
-      if (!is_long && !setting.source.empty()) text.append("  # ").append(setting.source);
-      end_line(setting.source);
+      append(line, setting->source);
     }
   };
   for (const std::string_view section : kSections) {
     const auto found = sections_.find(std::string(section));
     if (found == sections_.end() || found->second.empty()) continue;
-    print("[" + found->first + "]", found->second);
+    print("[" + found->first + "]", found->first + ".", found->second);
   }
-  for (const auto& [name, settings] : tenants_)
-    print("[tenants." + FormatKey(name) + "]", settings);
-  for (const Settings& settings : receivers_) print("[[remote_write]]", settings);
+  for (const auto& [name, settings] : tenants_) {
+    print("[tenants." + FormatKey(name) + "]", std::string(kGenerator), settings);
+  }
+  for (const Settings& settings : receivers_) {
+    print("[[remote_write]]", std::string(kReceiver), settings);
+  }
   return text;
 }
 

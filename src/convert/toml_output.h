@@ -4,6 +4,7 @@
 #define SPANMETER_CONVERT_TOML_OUTPUT_H_
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -43,9 +44,9 @@ class TomlOutput {
   // The value that is in force for all tenants: what was set, else spanmeter's default.
   std::string Effective(const std::string& path) const;
 
-  // Leaves out what spanmeter does anyway, that is what equals the default and, for tenants, what
-  // they inherit, and puts the rest into the order of spanmeter's own output.
-  void Finish();
+  // Leaves out what spanmeter does anyway: what equals the default and, for tenants, what they
+  // inherit.
+  void Prune();
 
   // The configuration. With `samples` what the checks see, and then *sources, unless null, gets the
   // source of each line.
@@ -57,13 +58,18 @@ class TomlOutput {
     std::string text;
     size_t order = 0;
   };
-  using Settings = std::vector<TomlSetting>;
+  // By key, with the place in the order in which they were set first.
+  struct Numbered {
+    TomlSetting setting;
+    size_t number = 0;
+  };
+  using Settings = std::map<std::string, Numbered, std::less<>>;
 
   // By the path of the key; those of a receiver begin with "remote_write.".
   static std::map<std::string, Default> ReadDefaults();
   static void Put(const TomlSetting& setting, Settings* settings);
-  // `prefix` leads from the settings to their defaults.
-  void Sort(const std::string& prefix, Settings* settings) const;
+  // In the order of spanmeter's own output. `prefix` leads from the settings to their defaults.
+  std::vector<const TomlSetting*> Sorted(const std::string& prefix, const Settings& settings) const;
   const TomlSetting* Find(const std::string& path) const;
 
   const std::map<std::string, Default> defaults_;

@@ -93,5 +93,9 @@ TEST(HelpText, MentionsEveryFlag) {
   EXPECT_THAT(HelpText(), HasSubstr("/etc/spanmeter/spanmeter.toml"));
 }
 
+TEST(HelpText, MentionsTheCommandConvert) {
+  EXPECT_THAT(HelpText(), HasSubstr("\n       spanmeter convert TEMPO.YAML [OVERRIDES.YAML]\n"));
+}
+
 }  // namespace
 }  // namespace spanmeter

@@ -104,6 +104,23 @@ TEST(Convert, TakesMoreTenantsThanSpanmeterDoesByItself) {
   EXPECT_EQ(conversion.errors, "");
 }
 
+TEST(Convert, LeavesRoomForTheLargestMessages) {
+  const std::string grpc = "distributor: {receivers: {otlp: {protocols: {grpc: {endpoint: 'a:1', ";
+  const Conversion conversion = Convert(grpc + "max_recv_msg_size_mib: 100}}}}}\n");
+  EXPECT_TRUE(Contains(conversion.toml,
+                       "max_message_size = \"100MiB\"  # t.yaml:1\n"
+                       "max_in_flight = \"400MiB\"  # for max_message_size\n"));
+  EXPECT_EQ(conversion.errors, "");
+  EXPECT_FALSE(Contains(Convert(grpc + "max_recv_msg_size_mib: 64}}}}}\n").toml, "max_in_flight"));
+}
+
+TEST(Convert, TakesManyKeysOfOneTable) {
+  std::string text = "metrics_generator:\n  registry:\n    external_labels:\n";
+  for (int i = 0; i < 100'000; ++i) text += "      label_" + std::to_string(i) + ": a\n";
+  const Conversion conversion = Convert(text);
+  EXPECT_TRUE(Contains(conversion.toml, "\nlabel_99999 = \"a\"  # t.yaml:100003\n"));
+}
+
 TEST(Convert, LeavesAnOrgIdHeaderAlone) {
   const Conversion conversion = Convert(
       "multitenancy_enabled: true\n"

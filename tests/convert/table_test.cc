@@ -69,10 +69,10 @@ TEST(ConversionTable, PrintsAsMarkdown) {
   const std::string table = ConversionTable();
   EXPECT_TRUE(table.starts_with("| Tempo | spanmeter | remarks |\n|---|---|---|\n"));
   EXPECT_NE(table.find("\n| `metrics_generator.registry.stale_duration` | "
-                       "`generator.stale_duration` |  |\n"),
+                       "`generator.stale_duration` | |\n"),
             std::string::npos);
   EXPECT_NE(table.find("\n| `overrides.defaults.metrics_generator.max_active_entities` | "
-                       "`generator.max_active_entities` |  |\n"),
+                       "`generator.max_active_entities` | |\n"),
             std::string::npos);
   EXPECT_NE(table.find("\n| `metrics_generator.storage.remote_write.url` | `remote_write.url` |"),
             std::string::npos);
