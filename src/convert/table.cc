@@ -410,10 +410,12 @@ std::string Cell(std::string_view text) {
 void AppendRows(std::span<const TempoOption> options, const std::string& path_prefix,
                 const std::string& target_prefix, std::string* text) {
   for (const TempoOption& option : options) {
-    const std::string target =
-        option.target.empty() ? "none" : "`" + target_prefix + std::string(option.target) + "`";
+    // Among what else is below [generator], one stands with the receivers.
+    const bool is_of_receivers = option.target.starts_with("remote_write.");
+    const std::string target = (is_of_receivers ? "" : target_prefix) + std::string(option.target);
     text->append("| `").append(path_prefix).append(option.path).append("` | ");
-    text->append(target).append(" | ").append(Cell(option.remark));
+    text->append(option.target.empty() ? "none" : "`" + target + "`");
+    text->append(" | ").append(Cell(option.remark));
     text->append(option.remark.empty() ? "|\n" : " |\n");
   }
 }
