@@ -3,6 +3,7 @@
 Its dependencies come from the archive that this machine uses. tests/package/run.sh runs this.
 """
 
+import gzip
 import re
 import subprocess
 import unittest
@@ -10,6 +11,41 @@ import unittest
 import machine
 import service
 import systems
+
+
+class FilesTest(unittest.TestCase):
+    """What is in the package, unpacked without any of its scripts."""
+
+    def setUp(self):
+        self.root = systems.workspace().new_path("unpacked")
+        machine.run(["dpkg-deb", "--extract", systems.deb(), self.root])
+
+    def test_it_has_the_trees_dashboards_and_rules(self):
+        for kind, pattern in (("dashboards", "*.json"), ("rules", "*.yml")):
+            installed = self.root / "usr/share/spanmeter" / kind
+            self.assertEqual({file.name: file.read_bytes() for file in installed.glob("*")},
+                             {file.name: file.read_bytes()
+                              for file in (systems.TREE / "etc" / kind).glob(pattern)})
+
+    def test_manual_pages_and_changelog_are_the_trees(self):
+        for installed, source in (
+                ("man/man8/spanmeter.8.gz", "packaging/man/spanmeter.8"),
+                ("man/man5/spanmeter.toml.5.gz", "packaging/man/spanmeter.toml.5"),
+                ("doc/spanmeter/changelog.gz", "CHANGELOG.md")):
+            with gzip.open(self.root / "usr/share" / installed) as file:
+                self.assertEqual(file.read(), (systems.TREE / source).read_bytes())
+
+    def test_the_program_is_hardened_and_has_no_debug_information(self):
+        program = self.root / "usr/bin/spanmeter"
+        sections = machine.run(["readelf", "--sections", "--wide", program])
+        self.assertIn(" .text ", sections)
+        self.assertNotRegex(sections, r" \.(symtab|debug_\w+) ")
+        dynamic = machine.run(["readelf", "--dynamic", "--wide", program])
+        self.assertRegex(dynamic, r"FLAGS_1.*NOW.*PIE")
+        self.assertIn("GNU_RELRO", machine.run(["readelf", "--segments", "--wide", program]))
+        symbols = machine.run(["readelf", "--dyn-syms", "--wide", program])
+        self.assertIn("__stack_chk_fail", symbols)
+        self.assertRegex(symbols, r"__\w+_chk@")
 
 
 class ChrootTest(unittest.TestCase):

@@ -15,6 +15,7 @@ import re
 
 import machine
 
+TREE = pathlib.Path(__file__).resolve().parents[2]
 LOADGEN = os.environ["SPANMETER_LOADGEN"]
 NEXT_DEB_VERSION = "9.9.9-1"
 # A line that only the next version's configuration has.

@@ -76,6 +76,11 @@ class UnitInUseTest(unittest.TestCase):
         for hidden in ("/home", "/root", "/tmp", "/dev"):
             self.assertIn(hidden, mounts)
 
+    def test_systemd_has_nothing_to_say_about_the_unit(self):
+        # Where manual pages are left out, as in small images, they are not missed.
+        self.assertEqual(self.host.run("systemd-analyze", "verify", "--man=no", service.UNIT,
+                                       check=False), (0, ""))
+
     def test_it_works_under_load_without_any_forbidden_system_call(self):
         # Instead of failing with EPERM, which a library may hide, a forbidden call ends the process.
         self.service.drop_in("SystemCallErrorNumber=kill\n")
