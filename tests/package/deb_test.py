@@ -4,6 +4,7 @@ Its dependencies come from the archive that this machine uses. tests/package/run
 """
 
 import gzip
+import json
 import re
 import subprocess
 import unittest
@@ -146,6 +147,21 @@ class BootedTest(unittest.TestCase):
         self.assertTrue(self.host.exists(f"{service.STATE}/kept"))
         self.assertIn("stopped", self.host.journal(service.UNIT))
         self.assertEqual(self.host.property(service.UNIT, "NRestarts"), "0")
+
+    def test_an_upgrade_under_load_loses_no_count(self):
+        self.install()
+        load = self.service.start_load("--batch=100", "--rate=5000")
+        machine.wait_until(lambda: self.service.calls() > 5_000, "spans to be counted")
+        before = self.service.pid()
+        self.install(systems.next_deb())
+        self.assertNotEqual(self.service.pid(), before)
+        upgraded = self.service.calls()
+        self.assertGreater(upgraded, 5_000)
+        machine.wait_until(lambda: self.service.calls() > upgraded + 5_000, "more spans")
+        load.terminate()
+        out, _ = load.communicate(timeout=machine.DEADLINE_SECONDS)
+        # What was refused while nobody listened was not counted, what was acknowledged was.
+        self.assertEqual(self.service.calls(), json.loads(out)["acknowledged"])
 
     def test_an_upgrade_replaces_an_unchanged_configuration(self):
         self.install()
