@@ -138,6 +138,8 @@ void LabelLimiter::Save(int64_t now_nanos, StateWriter* writer) const {
       writer->Bytes(text);
       writer->Time(value.last_seen_nanos);
       writer->End();
+      // Only who asks for figures waits for the disk.
+      writer->FlushIfLarge();
     }
   }
 }

@@ -364,6 +364,33 @@ TEST_F(RemoteWriteTest, WhatCountedBeforeThereWereReceiversDoesNotBeginWithZero)
   EXPECT_EQ(receiver.Points(kCalls).front().value, 100);
 }
 
+TEST_F(RemoteWriteTest, WhatAFormerProcessHasHandedOnDoesNotBeginWithZero) {
+  LoopbackReceiver receiver;
+  options_.remote_write = {Receiver("r", receiver.url())};
+  AddTenant("t");
+  Count(3);
+  tenants_[0].restored_until_ms = clock_.WallNanos() / kNanosPerMilli + 1;
+  Start();
+  ASSERT_TRUE(receiver.AwaitValue(kCalls, 3));
+  Count(1);
+  ASSERT_TRUE(receiver.AwaitValue(kCalls, 4));
+  StopWithin(20 * kNanosPerSecond);
+  EXPECT_EQ(receiver.Points(kCalls).front().value, 3);
+}
+
+TEST_F(RemoteWriteTest, NothingIsCollectedAfterTheLastCollection) {
+  LoopbackReceiver receiver;
+  options_.remote_write = {Receiver("r", receiver.url())};
+  AddTenant("t");
+  Start();
+  Count(3);
+  remote_write_->StopCollecting();
+  Count(4);
+  StopWithin(20 * kNanosPerSecond);
+  EXPECT_EQ(receiver.LastValue(kCalls), 3);
+  ExpectAllAccountedFor();
+}
+
 TEST_F(RemoteWriteTest, ATenantThatComesBackGoesOnAfterWhatItHadSent) {
   LoopbackReceiver receiver;
   options_.tenancy.enabled = true;
