@@ -157,7 +157,7 @@ class Container:
 
     def _nspawn(self, *arguments):
         return ["systemd-nspawn", "--quiet", f"--directory={self.layer.root}", "--register=no",
-                "--keep-unit", "--machine=spanmeter-test", *arguments]
+                "--keep-unit", f"--machine=spanmeter-test-{os.getpid()}", *arguments]
 
     def path(self, absolute):
         return self.layer.path(absolute)
