@@ -23,7 +23,7 @@ import loadgen  # noqa: E402  pylint: disable=wrong-import-position
 # Commands that change the machine or build the tree.
 ELSEWHERE = {
     "apt install ./spanmeter_*.deb": "installs: tests/package does it in a root of its own",
-    "dnf install ./spanmeter-*.rpm": "Debian has no dnf: tests/package installs by rpm's own tools",
+    "rpm --install ./spanmeter-*.rpm": "installs: tests/package does it in roots of its own",
     "systemctl status spanmeter": "takes a booted systemd: tests/package starts what the unit starts",
     "systemctl enable --now spanmeter": "as before",
     "make run": "builds: .ci/run does; documents_test.py knows that the target is there",
