@@ -50,7 +50,8 @@ StateFile::StateFile(std::string directory)
     : directory_(std::move(directory)),
       path_((std::filesystem::path(directory_) / "state").string()),
       taken_path_(path_ + ".taken"),
-      temporary_path_(path_ + ".tmp") {}
+      temporary_path_(path_ + ".tmp"),
+      void_path_(path_ + ".void") {}
 
 StateFile::~StateFile() {
   Close();
@@ -70,18 +71,52 @@ std::string StateFile::Lock() {
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (fd < 0) return ErrnoText("cannot open", path);
   if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    std::string error = errno == EWOULDBLOCK ? "cannot lock " + path + ": another process uses it"
-                                             : ErrnoText("cannot lock", path);
+    const bool taken = errno == EWOULDBLOCK;
+    std::string error = ErrnoText("cannot lock", path);
     close(fd);
-    return error;
+    if (!taken) return error;
+    const int mark = open(void_path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kFileMode);
+    if (mark >= 0) {
+      made_void_ = true;
+      close(mark);
+    }
+    return "cannot lock " + path + ": another process uses it";
   }
   lock_fd_ = fd;
+  return "";
+}
+
+void StateFile::GiveUp() {
+  if (made_void_) unlink(void_path_.c_str());
+  made_void_ = false;
+}
+
+std::string StateFile::Claim() {
+  const bool was_locked = locked();
+  if (!was_locked) {
+    if (std::string error = Lock(); !error.empty()) {
+      GiveUp();
+      return error;
+    }
+    // What the other process has left is older than what this one has shown.
+    unlink(path_.c_str());
+    if (std::string error = SyncDirectory(); !error.empty()) return error;
+    unlink(void_path_.c_str());
+    made_void_ = false;
+  }
+  if (access(void_path_.c_str(), F_OK) == 0) return "another process uses " + directory_ + " too";
   return "";
 }
 
 std::string StateFile::Take(bool* removed) {
   *removed = unlink(taken_path_.c_str()) == 0;
   *removed = unlink(temporary_path_.c_str()) == 0 || *removed;
+  if (access(void_path_.c_str(), F_OK) == 0) {
+    // The state first: without it the mark does no harm.
+    unlink(path_.c_str());
+    unlink(void_path_.c_str());
+    return "another process has used " + directory_ + " since it was written";
+  }
   // Looked at before it is renamed: what is no file stays where it is.
   struct stat status = {};
   if (stat(path_.c_str(), &status) != 0) {
@@ -119,9 +154,10 @@ std::string StateFile::Forget() {
 
 std::string StateFile::Write(const Clock* clock, const std::function<void(StateWriter*)>& save,
                              uint64_t* bytes) {
+  std::string error = Claim();
+  if (!error.empty()) return error;
   const int fd = open(temporary_path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, kFileMode);
   if (fd < 0) return ErrnoText("cannot open", temporary_path_);
-  std::string error;
   StateWriter writer(clock, [&](std::string_view part) {
     if (!WriteAll(fd, part)) error = ErrnoText("cannot write", temporary_path_);
     return error.empty();

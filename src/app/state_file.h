@@ -6,6 +6,8 @@
 //   state.taken  the same while a process starts with it
 //   state.tmp    what is being written
 //   state.lock   locked by the process that the directory belongs to
+//   state.void   made by a process that found it locked: what the other one leaves is not what this
+//                one's readers saw last
 //
 // A state that is older than what scrapers and receivers have seen would be worse than none: values
 // that step back look like a reset, and everything would be added once more. So a state gives up
@@ -32,8 +34,12 @@ class StateFile {
   StateFile(const StateFile&) = delete;
   StateFile& operator=(const StateFile&) = delete;
 
-  // Makes the directory if need be and locks it until the destruction.
+  // Makes the directory if need be and locks it until the destruction. When another process has it,
+  // that one's state is void, until this process gives up.
   std::string Lock();
+  bool locked() const { return lock_fd_ >= 0; }
+  // This process has not been there, for a directory that another one has.
+  void GiveUp();
 
   // Takes the state that is there, if any is, and opens it; removes what processes that died have
   // left, and says so in *removed. REQUIRES: Lock() succeeded.
@@ -48,13 +54,16 @@ class StateFile {
   std::string Forget();
 
   // Writes a state: `save` writes its records. It is there when this returns without an error, and
-  // after a crash of the machine too; else there is none. REQUIRES: Lock() succeeded.
+  // after a crash of the machine too; else there is none. If Lock() has failed, it is tried again:
+  // the other process may have ended.
   std::string Write(const Clock* clock, const std::function<void(StateWriter*)>& save,
                     uint64_t* bytes);
 
   const std::string& path() const { return path_; }
 
  private:
+  // Makes sure that this process may write a state.
+  std::string Claim();
   std::string SyncDirectory() const;
   void Close();
 
@@ -62,6 +71,8 @@ class StateFile {
   const std::string path_;
   const std::string taken_path_;
   const std::string temporary_path_;
+  const std::string void_path_;
+  bool made_void_ = false;
   int lock_fd_ = -1;
   int fd_ = -1;  // of the state that was taken
 };

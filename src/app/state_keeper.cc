@@ -36,10 +36,9 @@ void StateKeeper::Restore(Tenants* tenants) {
   }
   const std::string error = file_->Lock();
   if (!error.empty()) {
-    logger_->Warn("counters begin anew now and at the next start, because no state can be kept",
+    logger_->Warn("all counters begin anew, because no state can be taken over",
                   {{"error", error}});
     unusable_->Increment();
-    file_.reset();
     return;
   }
   switch (RestoreFrom(&*file_, tenants)) {
@@ -87,7 +86,7 @@ void StateKeeper::LogRestored(int64_t downtime_nanos, int64_t took_ms,
   logger_->Info("goes on where the former process stopped",
                 {{"label_sets", restored.label_sets},
                  {"half_edges", restored.half_edges},
-                 {"ms_ago", downtime_nanos / kNanosPerMilli},
+                 {"pause_ms", downtime_nanos / kNanosPerMilli},
                  {"took_ms", took_ms}});
   std::string left_out;
   for (const std::string& metric : restored.left_out) {
@@ -99,6 +98,7 @@ void StateKeeper::LogRestored(int64_t downtime_nanos, int64_t took_ms,
 }
 
 void StateKeeper::PutBack() {
+  if (file_) file_->GiveUp();
   if (!file_ || !file_->taken()) return;
   const std::string error = file_->PutBack();
   if (!error.empty()) {

@@ -66,10 +66,10 @@ void DemandSketch::Save(int64_t now_nanos, StateWriter* writer) const {
 }
 
 bool DemandSketch::Restore(int64_t now_nanos, StateReader* reader) {
+  const int64_t now = now_nanos / part_nanos_;
   const bool same_window = reader->Number() == static_cast<uint64_t>(part_nanos_);
   const uint64_t parts = reader->Number();
   if (parts > kParts) return reader->Fail("it is damaged: a sketch of too many parts");
-  const int64_t now = now_nanos / part_nanos_;
   for (uint64_t i = 0; i < parts; ++i) {
     const int64_t begin_nanos = reader->Time();
     const std::string_view registers = reader->Bytes();

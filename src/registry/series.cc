@@ -151,7 +151,7 @@ void SeriesLayout::Delete(Series* series) const {
 
 void SeriesLayout::Widen(size_t i, Series* series) const {
   char* const counts = series->at(metrics[i].offset + sizeof(double));
-  const size_t buckets = metrics[i].ClassicBuckets();
+  const size_t buckets = metrics[i].bounds->size() + 1;
   auto* wide = static_cast<double*>(std::malloc(buckets * sizeof(double)));
   if (wide == nullptr) throw std::bad_alloc();
   CopyCounts(*series, i, wide);

@@ -205,6 +205,44 @@ TEST_F(StateKeeperTest, ADirectoryBelongsToOneProcess) {
   EXPECT_EQ(1, Start()->Calls());
 }
 
+// As in an upgrade that starts the new process before the old one has ended.
+TEST_F(StateKeeperTest, OfTwoProcessesTheLaterOneHandsItsStateOn) {
+  auto first = Start();
+  first->Send();
+  auto second = Start();
+  second->Send();
+  second->Send();
+  first->keeper.Save(first->tenants);
+  first.reset();
+  EXPECT_THAT(Files(), ElementsAre("state.lock", "state.void"));
+  second->keeper.Save(second->tenants);
+  second.reset();
+  EXPECT_THAT(Files(), ElementsAre("state", "state.lock"));
+  EXPECT_EQ(2, Start()->Calls());
+}
+
+TEST_F(StateKeeperTest, WhatTheEarlierOneHasLeftIsVoidWhenTheLaterOneDies) {
+  Run();
+  // It was written when the other process was just starting.
+  Write("state.void", "");
+  auto process = Start();
+  EXPECT_EQ("unusable", process->Result());
+  EXPECT_EQ(0, process->Calls());
+  EXPECT_THAT(Files(), ElementsAre("state.lock"));
+  process->keeper.Save(process->tenants);
+  process.reset();
+  EXPECT_EQ("restored", Start()->Result());
+}
+
+TEST_F(StateKeeperTest, AnotherStartThatFailsDoesNotMatter) {
+  auto first = Start();
+  first->Send();
+  Start()->keeper.PutBack();
+  first->keeper.Save(first->tenants);
+  first.reset();
+  EXPECT_EQ(1, Start()->Calls());
+}
+
 TEST_F(StateKeeperTest, WithoutADirectoryNothingIsKept) {
   directory_.clear();
   const auto process = Start();

@@ -302,6 +302,19 @@ class RestartTest(unittest.TestCase):
             self.assertIn(said, warnings[0])
             self.assertEqual(self.states(), ["state.lock"])
 
+    def test_a_process_that_starts_too_early_begins_anew_and_hands_its_own_state_on(self):
+        first = self.server()
+        first.start()
+        send(first, "op")
+        second = harness.Spanmeter(self.tables)
+        self.addCleanup(second.close)
+        second.start()
+        send(second, "op", "op")
+        self.stop(first)
+        self.assertEqual(self.states(), ["state.lock", "state.void"])
+        self.restart(second)
+        self.assertEqual(counted(second), 2)
+
     def test_a_process_that_shares_the_directory_gets_and_leaves_nothing(self):
         first = self.server()
         first.start()
