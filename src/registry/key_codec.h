@@ -42,12 +42,13 @@ class KeyReader {
 
   bool done() const { return rest_.empty(); }
 
-  // Whether what comes next is a number or a text, for keys from elsewhere. REQUIRES for the
-  // others: it is.
+  // Whether what comes next is a number or a text as it would be written, for keys from elsewhere:
+  // a longer encoding of the same would make two keys of one. REQUIRES for the others: it is.
   bool CanReadNumber() const {
     const size_t most = rest_.size() < kMaxKeyVarint ? rest_.size() : kMaxKeyVarint;
     for (size_t i = 0; i < most; ++i) {
-      if (static_cast<uint8_t>(rest_[i]) < 0x80) return true;
+      const auto byte = static_cast<uint8_t>(rest_[i]);
+      if (byte < 0x80) return byte != 0 || i == 0;
     }
     return false;
   }

@@ -35,6 +35,7 @@ Options MakeOptions(bool tenancy) {
   options.tenancy.enabled = tenancy;
   GeneratorOptions& generator = options.generator;
   generator.processors = {true, true, true, true, true, false, true};
+  generator.inject_tenant_id_as = "tenant";  // as the configuration sees to
   generator.ingestion_time_range_slack = 0;
   generator.generate_native_histograms = HistogramKind::kBoth;
   generator.span_name_sanitization = SpanNameSanitization::kEnabled;
@@ -99,7 +100,8 @@ void Use(FakeClock* clock, Process* process) {
   process->Send();
   CollectingSink sink;
   process->tenants.Visit(&sink);
-  Check(sink.repeated().empty(), "a series is there twice");
+  Check(sink.repeated().empty(),
+        "a series is there twice: " + (sink.repeated().empty() ? "" : sink.repeated()[0]));
   clock->Advance(kNanosPerSecond * 20);
   process->tenants.Maintain();
   for (const auto& generator : process->tenants.All()) generator->SpanNames(10);

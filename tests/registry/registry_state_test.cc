@@ -416,7 +416,8 @@ TEST_F(RegistryStateTest, AKeyThatIsNoneIsRefused) {
   EXPECT_EQ("", restore(std::string("\1a\1", 3)));
   for (const std::string& key :
        {std::string(), std::string("\1a", 2), std::string("\2a", 2), std::string("\1a\1\1", 4),
-        std::string("\1a\xff\xff\xff\xff\xff\1", 8), std::string("\xff\xff\xff\xff\x0f", 5)}) {
+        std::string("\x81\0a\1", 4), std::string("\1a\xff\xff\xff\xff\xff\1", 8),
+        std::string("\xff\xff\xff\xff\x0f", 5)}) {
     EXPECT_THAT(restore(key), HasSubstr("without a proper key"));
   }
 }
