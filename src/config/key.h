@@ -17,10 +17,10 @@
 
 #include "spanmeter/quote.h"
 #include "spanmeter/suggestion.h"
+#include "spanmeter/toml_text.h"
 #include "spanmeter/units.h"
 
 #include "config/reader.h"
-#include "spanmeter/toml_text.h"
 
 namespace spanmeter {
 

@@ -7,9 +7,8 @@
 #include <utility>
 
 #include "spanmeter/quote.h"
-#include "spanmeter/units.h"
-
 #include "spanmeter/toml_text.h"
+#include "spanmeter/units.h"
 
 namespace spanmeter {
 
