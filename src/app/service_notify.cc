@@ -18,7 +18,8 @@ void Send(const std::string& state) { sd_notify(/*unset_environment=*/0, state.c
 ServiceNotify::ServiceNotify(const Clock* clock) : clock_(clock) {
   uint64_t timeout_micros = 0;
   if (sd_watchdog_enabled(/*unset_environment=*/0, &timeout_micros) <= 0) return;
-  constexpr auto kMaxMicros = static_cast<uint64_t>(kNever / kNanosPerMicro);
+  // More than a century, and added to a time of the clock still a time.
+  constexpr auto kMaxMicros = static_cast<uint64_t>(kNever / 2 / kNanosPerMicro);
   beat_interval_nanos_ =
       static_cast<int64_t>(std::min(timeout_micros / 2, kMaxMicros)) * kNanosPerMicro;
   next_beat_nanos_ = clock_->MonotonicNanos();
