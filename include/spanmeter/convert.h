@@ -3,11 +3,15 @@
 #ifndef SPANMETER_CONVERT_H_
 #define SPANMETER_CONVERT_H_
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
 
 namespace spanmeter {
+
+// A file that is larger is refused: far beyond what anybody configures.
+inline constexpr size_t kMaxConvertBytes = size_t{8} << 20;
 
 // A file as it was given: `name` is how messages call it.
 struct ConvertFile {

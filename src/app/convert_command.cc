@@ -1,13 +1,11 @@
 #include "app/convert_command.h"
 
-#include <cstdio>
 #include <cstring>
-#include <errno.h>
-#include <memory>
 #include <optional>
 
 #include "spanmeter/convert.h"
 #include "spanmeter/quote.h"
+#include "spanmeter/read_file.h"
 
 namespace spanmeter {
 
@@ -15,8 +13,6 @@ namespace {
 
 constexpr int kExitCannotConvert = 1;
 constexpr int kExitWrongUsage = 2;
-// One byte more than a configuration may have, which says so itself.
-constexpr size_t kMaxBytes = (8 << 20) + 1;
 
 constexpr const char* kHelp =
     "Prints the configuration of spanmeter that does what a configuration of Grafana Tempo does.\n"
@@ -42,20 +38,10 @@ CommandResult WrongUsage(const std::string& what) {
 }
 
 // Returns nullopt and says why in *error.
-std::optional<ConvertFile> ReadFile(const std::string& path, std::string* error) {
+std::optional<ConvertFile> ReadConvertFile(const std::string& path, std::string* error) {
   ConvertFile read = {path, ""};
-  const std::unique_ptr<FILE, int (*)(FILE*)> file(fopen(path.c_str(), "rb"), fclose);
-  int failure = file == nullptr ? errno : 0;
-  if (file != nullptr) {
-    char buffer[4096];
-    while (read.text.size() < kMaxBytes) {
-      const size_t size = fread(buffer, 1, sizeof(buffer), file.get());
-      if (size == 0) break;
-      read.text.append(buffer, size);
-    }
-    // Opening a directory succeeds, reading it does not.
-    if (ferror(file.get()) != 0) failure = errno;
-  }
+  // One byte more than a configuration may have, which says so itself.
+  const int failure = ReadFile(path, &read.text, kMaxConvertBytes + 1);
   if (failure == 0) return read;
   AppendEscaped(path, error);
   error->append(": cannot read the file: ").append(std::strerror(failure)).push_back('\n');
@@ -79,9 +65,9 @@ CommandResult RunConvert(const std::vector<std::string>& arguments) {
   if (paths.size() > 2) return WrongUsage("too many files");
 
   CommandResult result;
-  const std::optional<ConvertFile> config = ReadFile(paths[0], &result.errors);
+  const std::optional<ConvertFile> config = ReadConvertFile(paths[0], &result.errors);
   std::optional<ConvertFile> overrides;
-  if (paths.size() > 1) overrides = ReadFile(paths[1], &result.errors);
+  if (paths.size() > 1) overrides = ReadConvertFile(paths[1], &result.errors);
   if (result.errors.empty()) {
     const Conversion conversion = ConvertTempoConfig(*config, overrides);
     result.output = conversion.toml;
@@ -94,7 +80,7 @@ CommandResult RunConvert(const std::vector<std::string>& arguments) {
 
 std::string DescribeTempoConfig(const std::string& path) {
   std::string error;
-  const std::optional<ConvertFile> file = ReadFile(path, &error);
+  const std::optional<ConvertFile> file = ReadConvertFile(path, &error);
   if (!file) return "";
   const bool is_yaml = path.ends_with(".yaml") || path.ends_with(".yml");
   if (!is_yaml && !LooksLikeTempoConfig(file->text)) return "";

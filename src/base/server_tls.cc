@@ -1,7 +1,5 @@
 #include "spanmeter/server_tls.h"
 
-#include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <memory>
 
@@ -10,6 +8,8 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+
+#include "spanmeter/read_file.h"
 
 namespace spanmeter {
 
@@ -31,18 +31,9 @@ BioPtr Open(const std::string& pem) {
   return BioPtr(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
 }
 
-bool ReadFile(const std::string& path, std::string* content, std::string* error) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"),
-                                                             std::fclose);
-  bool ok = file != nullptr;
-  char chunk[4096];
-  for (size_t n = 1; ok && n > 0;) {
-    n = std::fread(chunk, 1, sizeof chunk, file.get());
-    content->append(chunk, n);
-    ok = std::ferror(file.get()) == 0;
-  }
-  if (!ok) {
-    *error = std::strerror(errno);
+bool ReadPem(const std::string& path, std::string* content, std::string* error) {
+  if (const int failure = ReadFile(path, content); failure != 0) {
+    *error = std::strerror(failure);
     return false;
   }
   if (content->empty()) {
@@ -68,7 +59,7 @@ constexpr char kNoCertificate[] = "it holds no valid PEM certificate (-----BEGIN
 
 bool CheckServerTls(const ServerTlsOptions& options, ServerTlsFiles* files, std::string* error) {
   std::string reason;
-  if (!ReadFile(options.cert_file, &files->cert_pem, &reason)) {
+  if (!ReadPem(options.cert_file, &files->cert_pem, &reason)) {
     *error = "cannot read cert_file " + options.cert_file + ": " + reason;
     return false;
   }
@@ -78,7 +69,7 @@ bool CheckServerTls(const ServerTlsOptions& options, ServerTlsFiles* files, std:
     return false;
   }
 
-  if (!ReadFile(options.key_file, &files->key_pem, &reason)) {
+  if (!ReadPem(options.key_file, &files->key_pem, &reason)) {
     *error = "cannot read key_file " + options.key_file + ": " + reason;
     return false;
   }
@@ -96,7 +87,7 @@ bool CheckServerTls(const ServerTlsOptions& options, ServerTlsFiles* files, std:
   }
 
   if (options.client_ca_file.empty()) return true;
-  if (!ReadFile(options.client_ca_file, &files->client_ca_pem, &reason)) {
+  if (!ReadPem(options.client_ca_file, &files->client_ca_pem, &reason)) {
     *error = "cannot read client_ca_file " + options.client_ca_file + ": " + reason;
     return false;
   }

@@ -1,14 +1,13 @@
 #include "spanmeter/config.h"
 
 #include <climits>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <errno.h>
 #include <memory>
 #include <unistd.h>
 
 #include "spanmeter/quote.h"
+#include "spanmeter/read_file.h"
 #include "spanmeter/tenant_id.h"
 
 #include "config/access_checks.h"
@@ -24,18 +23,6 @@ namespace {
 constexpr std::string_view kTenants = "tenants";
 constexpr std::string_view kRemoteWrite = "remote_write";
 constexpr const char* kDefaultTenantLabel = "tenant";
-
-// Returns 0 or an errno.
-int ReadFile(const std::string& path, std::string* text) {
-  const std::unique_ptr<FILE, int (*)(FILE*)> file(fopen(path.c_str(), "rb"), fclose);
-  if (file == nullptr) return errno;
-  char buffer[4096];
-  while (const size_t size = fread(buffer, 1, sizeof(buffer), file.get())) {
-    text->append(buffer, size);
-  }
-  // Opening a directory succeeds, reading it does not.
-  return ferror(file.get()) != 0 ? errno : 0;
-}
 
 // With tenancy, the series of different tenants must differ.
 void SettleTenantLabel(const TenancyOptions& tenancy, GeneratorOptions* generator) {

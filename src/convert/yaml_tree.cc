@@ -9,6 +9,7 @@
 #include <yaml-cpp/depthguard.h>
 #include <yaml-cpp/yaml.h>
 
+#include "spanmeter/convert.h"
 #include "spanmeter/quote.h"
 
 namespace spanmeter {
@@ -16,7 +17,6 @@ namespace spanmeter {
 namespace {
 
 // Far beyond what anybody configures. The parser itself stops at a nesting of about 500.
-constexpr size_t kMaxBytes = 8 << 20;
 constexpr int kMaxDepth = 64;
 // An alias is copied each time it is used, so that a few lines can stand for billions of nodes.
 constexpr size_t kMaxNodes = 500'000;
@@ -125,7 +125,7 @@ class Copier {
 
 // The library takes anything for text.
 bool CheckText(std::string_view text, YamlError* error) {
-  if (text.size() > kMaxBytes) {
+  if (text.size() > kMaxConvertBytes) {
     *error = {0, "is larger than 8 MiB: this is no configuration"};
     return false;
   }
