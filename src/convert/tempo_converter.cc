@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <utility>
 
+#include "spanmeter/options.h"
 #include "spanmeter/toml_text.h"
 #include "spanmeter/units.h"
 
@@ -25,10 +26,6 @@ constexpr std::array<std::string_view, 5> kOverridesKeys = {
 // The tenants that stand for all without a table of their own, and for all without tenancy.
 constexpr std::string_view kAnyTenant = "*";
 constexpr std::string_view kSingleTenant = "single-tenant";
-// spanmeter's default of tenancy.max_tenants; Tempo has no limit.
-constexpr size_t kDefaultMaxTenants = 100;
-// As many of the largest messages fit into max_in_flight by default.
-constexpr uint64_t kMessagesInFlight = 4;
 
 std::string Child(const std::string& path, const std::string& key) {
   return path.empty() ? key : path + "." + key;
@@ -342,7 +339,9 @@ void TempoConverter::SettleMessageSize() {
   };
   const uint64_t message = size("max_message_size");
   if (message <= size("max_in_flight")) return;
-  const std::string text = "\"" + FormatByteSize(kMessagesInFlight * message) + "\"";
+  const OtlpGrpcOptions defaults;
+  const uint64_t messages = defaults.max_in_flight / defaults.max_message_size;
+  const std::string text = "\"" + FormatByteSize(messages * message) + "\"";
   output_.Set("otlp.grpc", {"max_in_flight", text, text, "for max_message_size"});
 }
 
@@ -372,7 +371,7 @@ void TempoConverter::AddDefaults() {
     }
   }
   if (has_tenants()) {
-    if (tenant_count_ >= kDefaultMaxTenants) {
+    if (tenant_count_ >= TenancyOptions().max_tenants) {
       const std::string twice = std::to_string(2 * tenant_count_);
       output_.Set("tenancy", {"max_tenants", twice, twice, "twice as many as have overrides"});
     }
