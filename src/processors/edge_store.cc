@@ -125,8 +125,7 @@ void EdgeStore::Process(EdgeBatch* batch) {
     if (side.action == EdgeSide::Action::kDrop) ++marks;
     // All sides of a trace are in one shard, so that those of a request share a lock.
     const uint64_t trace = HashTrace(side.trace_id);
-    const auto shard = static_cast<uint32_t>((trace & hash_mask_) >> (64 - kShardBits));
-    batch->places_.push_back({i, shard, HashSpan(trace, side.span_id)});
+    batch->places_.push_back({i, ShardOf(trace), HashSpan(trace, side.span_id)});
   }
   const uint64_t halves = batch->places_.size() - marks;
   const uint64_t bytes = halves * sizeof(HalfEdge) + batch->texts.size();

@@ -227,6 +227,9 @@ class EdgeStore {
 
   uint64_t HashTrace(const char* trace_id) const;
   uint64_t HashSpan(uint64_t trace_hash, const char* span_id) const;
+  uint32_t ShardOf(uint64_t trace_hash) const {
+    return static_cast<uint32_t>((trace_hash & hash_mask_) >> (64 - kShardBits));
+  }
   uint64_t HashOf(const EdgeKey& key) const {
     return HashSpan(HashTrace(key.trace_id()), key.span_id());
   }
@@ -257,7 +260,6 @@ class EdgeStore {
 
   bool RestoreHalf(StateReader* reader, size_t fields);
   bool RestoreMark(StateReader* reader);
-  Shard* ShardOf(const EdgeKey& key);
 
   static HalfEdgePtr NewHalf(const EdgeKey& key, const EdgeFacts& facts, std::string_view texts);
   static size_t BytesOf(size_t texts_size) { return sizeof(HalfEdge) + texts_size; }

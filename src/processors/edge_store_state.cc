@@ -101,7 +101,7 @@ bool EdgeStore::RestoreHalf(StateReader* reader, size_t fields) {
     if (!EvictHalf()) return true;  // larger than everything together may be
   }
   const uint64_t hash = HashOf(key);
-  Shard* const shard = ShardOf(key);
+  Shard* const shard = &shards_[ShardOf(HashTrace(key.trace_id()))];
   const MutexLock lock(&shard->mutex);
   if (shard->halves.Find(hash, key) != nullptr) return reader->Fail(kNoHalf);
   HalfEdgePtr half = NewHalf(key, facts, texts);
@@ -123,17 +123,13 @@ bool EdgeStore::RestoreMark(StateReader* reader) {
     if (!EvictMark()) return true;
   }
   const uint64_t hash = HashOf(key);
-  Shard* const shard = ShardOf(key);
+  Shard* const shard = &shards_[ShardOf(HashTrace(key.trace_id()))];
   const MutexLock lock(&shard->mutex);
   if (shard->marks.Find(hash, Mark::Key{&key, client}) != nullptr) return reader->Fail(kNoHalf);
   const uint64_t sequence = next_sequence_.fetch_add(1, std::memory_order_relaxed);
   shard->marks.Insert(hash, new Mark{nullptr, nullptr, key, created_nanos, sequence, client});
   PublishLocked(shard);
   return true;
-}
-
-EdgeStore::Shard* EdgeStore::ShardOf(const EdgeKey& key) {
-  return &shards_[(HashTrace(key.trace_id()) & hash_mask_) >> (64 - kShardBits)];
 }
 
 }  // namespace spanmeter
