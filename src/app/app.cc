@@ -98,10 +98,6 @@ bool App::Start() {
 
   // The start list. First what the former process has left: whoever asks is to find all of it.
   state_.Restore(&tenants_);
-  if (!options.remote_write.empty()) {
-    // The receivers are to hear of what has ended since, however soon it is removed.
-    for (const auto& generator : tenants_.All()) generator->registry()->KeepEnded(true);
-  }
   // HTTP comes before gRPC, so that no span is acknowledged by a process that then finds its second
   // port taken; until the end of the list /-/ready says no.
   HttpContent content;

@@ -60,6 +60,10 @@ class RemoteWrite::Impl {
 
   void Start() {
     Reload(receivers_);
+    // What was restored may end before the first collection, and the receivers are to hear of it.
+    if (!receivers_.empty()) {
+      for (const CollectedTenant& tenant : tenants_()) tenant.registry->KeepEnded(true);
+    }
     thread_ = std::thread([this] { Run(); });
   }
 
