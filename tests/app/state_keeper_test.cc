@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include "generator/send_spans.h"
 #include "processors/span_builder.h"
 #include "support/collecting_sink.h"
 #include "support/fake_clock.h"
@@ -19,7 +20,7 @@ namespace spanmeter {
 namespace {
 
 using ::testing::ElementsAre;
-using testing::TestResource;
+using testing::SendSpans;
 using testing::TestSpan;
 
 // A process, as far as it is about its state.
@@ -35,17 +36,7 @@ struct Process {
   }
 
   void Send() {
-    const std::shared_ptr<Generator> generator = tenants.Find({}).generator;
-    TestSpan span;
-    auto session = generator->BorrowSession();
-    session->StartRequest();
-    const TestResource resource = {{{"service.name", "s"}}, {}};
-    const AttributeValues resource_values = resource.attributes.Wanted(session->attributes());
-    session->StartResource({&resource_values, resource.attributes.all()});
-    const AttributeValues values = span.attributes.Wanted(session->attributes());
-    session->Span(span.View(&values));
-    session->Commit({1, 0, 1});
-    generator->ReturnSession(std::move(session));
+    SendSpans(tenants.Find({}).generator.get(), {{{{"service.name", "s"}}, {TestSpan()}}});
   }
   double Calls() {
     CollectingSink sink;

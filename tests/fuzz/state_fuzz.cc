@@ -15,6 +15,7 @@
 #include "spanmeter/tenants.h"
 
 #include "fuzz/fuzz_input.h"
+#include "generator/send_spans.h"
 #include "processors/span_builder.h"
 #include "support/collecting_sink.h"
 #include "support/fake_clock.h"
@@ -25,6 +26,7 @@ namespace {
 
 using testing::Check;
 using testing::ReadFrom;
+using testing::SendSpans;
 using testing::StateBytes;
 using testing::TestResource;
 using testing::TestSpan;
@@ -56,20 +58,13 @@ struct Process {
   void Send() {
     const Tenants::Found found = tenants.Find({"a"});
     if (found.generator == nullptr) return;
-    auto session = found.generator->BorrowSession();
-    session->StartRequest();
-    const TestResource resource = {{{"service.name", "s"}, {"host.id", "h"}}, {}};
-    const AttributeValues resource_values = resource.attributes.Wanted(session->attributes());
-    session->StartResource({&resource_values, resource.attributes.all()});
-    TestSpan spans[2];  // as a request's bytes, until the commit
-    for (TestSpan& span : spans) {
+    TestResource resource = {{{"service.name", "s"}, {"host.id", "h"}}, {}};
+    for (const int32_t kind : {kSpanKindClient, kSpanKindServer}) {
+      TestSpan& span = resource.spans.emplace_back();
       span.name = "GET /users/" + std::to_string(++sent);
-      span.kind = &span == spans ? kSpanKindClient : kSpanKindServer;
-      const AttributeValues values = span.attributes.Wanted(session->attributes());
-      session->Span(span.View(&values));
+      span.kind = kind;
     }
-    session->Commit({2, 0, 1});
-    found.generator->ReturnSession(std::move(session));
+    SendSpans(found.generator.get(), {resource});
   }
 
   SelfMetrics metrics;

@@ -22,6 +22,7 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using testing::TestResource;
 using testing::TestSpan;
+using testing::Visit;
 
 class GeneratorTest : public ::testing::Test {
  protected:
@@ -47,19 +48,6 @@ class GeneratorTest : public ::testing::Test {
     span.end_nanos = static_cast<uint64_t>(clock_.WallNanos() - ago);
     span.start_nanos = span.end_nanos - 1'000'000;
     return span;
-  }
-
-  // `resources` must stay until the session was committed, as a request's bytes do.
-  static void Visit(const AttributeIndex& index, const std::vector<TestResource>& resources,
-                    GeneratorSession* session) {
-    for (const TestResource& resource : resources) {
-      const AttributeValues resource_values = resource.attributes.Wanted(index);
-      session->StartResource({&resource_values, resource.attributes.all()});
-      for (const TestSpan& span : resource.spans) {
-        const AttributeValues values = span.attributes.Wanted(index);
-        session->Span(span.View(&values));
-      }
-    }
   }
 
   // Sends the spans as one request.

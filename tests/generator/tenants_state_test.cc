@@ -11,6 +11,7 @@
 #include "spanmeter/state_stream.h"
 #include "spanmeter/tenants.h"
 
+#include "generator/send_spans.h"
 #include "processors/span_builder.h"
 #include "support/collecting_sink.h"
 #include "support/fake_clock.h"
@@ -23,8 +24,8 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::Pair;
 using testing::ReadFrom;
+using testing::SendSpans;
 using testing::StateBytes;
-using testing::TestResource;
 using testing::TestSpan;
 using ::testing::UnorderedElementsAre;
 
@@ -64,15 +65,7 @@ class TenantsStateTest : public ::testing::Test {
     TestSpan span;
     span.name = name;
     span.kind = kind;
-    auto session = found.generator->BorrowSession();
-    session->StartRequest();
-    const TestResource resource = {{{"service.name", "s"}}, {}};
-    const AttributeValues resource_values = resource.attributes.Wanted(session->attributes());
-    session->StartResource({&resource_values, resource.attributes.all()});
-    const AttributeValues values = span.attributes.Wanted(session->attributes());
-    session->Span(span.View(&values));
-    session->Commit({1, 0, 1});
-    found.generator->ReturnSession(std::move(session));
+    SendSpans(found.generator.get(), {{{{"service.name", "s"}}, {span}}});
   }
   // By tenant, all span names together.
   std::map<std::string, double> Calls() {

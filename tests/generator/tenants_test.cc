@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "generator/send_spans.h"
 #include "processors/span_builder.h"
 #include "support/collecting_sink.h"
 #include "support/fake_clock.h"
@@ -20,7 +21,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::Pair;
-using testing::TestResource;
+using testing::SendSpans;
 using testing::TestSpan;
 using Refusal = Tenants::Refusal;
 
@@ -50,15 +51,7 @@ class TenantsTest : public ::testing::Test {
     ASSERT_NE(found.generator, nullptr) << found.message;
     TestSpan span;
     span.name = name;
-    auto session = found.generator->BorrowSession();
-    session->StartRequest();
-    const TestResource resource = {{{"service.name", "s"}}, {}};
-    const AttributeValues resource_values = resource.attributes.Wanted(session->attributes());
-    session->StartResource({&resource_values, resource.attributes.all()});
-    const AttributeValues values = span.attributes.Wanted(session->attributes());
-    session->Span(span.View(&values));
-    session->Commit({1, 0, 1});
-    found.generator->ReturnSession(std::move(session));
+    SendSpans(found.generator.get(), {{{{"service.name", "s"}}, {span}}});
   }
 
   // The calls by "tenant/span_name", of one tenant or all.

@@ -29,6 +29,7 @@ namespace {
 
 using testing::TestResource;
 using testing::TestSpan;
+using testing::Visit;
 
 constexpr char kCalls[] = "traces_spanmetrics_calls_total";
 constexpr char kLatency[] = "traces_spanmetrics_latency";
@@ -90,26 +91,20 @@ class TenantsModelTest : public ::testing::Test {
     Request(std::shared_ptr<Generator> generator, std::vector<TestSpan> spans)
         : generator_(std::move(generator)),
           session_(generator_->BorrowSession()),
-          spans_(std::move(spans)) {
+          resources_({{{{"service.name", "s"}}, std::move(spans)}}) {
       session_->StartRequest();
-      const TestResource resource = {{{"service.name", "s"}}, {}};
-      const AttributeValues resource_values = resource.attributes.Wanted(session_->attributes());
-      session_->StartResource({&resource_values, resource.attributes.all()});
-      for (const TestSpan& span : spans_) {
-        const AttributeValues values = span.attributes.Wanted(session_->attributes());
-        session_->Span(span.View(&values));
-      }
+      Visit(session_->attributes(), resources_, session_.get());
     }
     // Ends it; `broken`: its last byte turns out to be wrong.
     void End(bool broken) {
-      if (!broken) session_->Commit({spans_.size(), 0, 1});
+      if (!broken) session_->Commit({resources_[0].spans.size(), 0, 1});
       generator_->ReturnSession(std::move(session_));
     }
 
    private:
     const std::shared_ptr<Generator> generator_;
     std::unique_ptr<GeneratorSession> session_;
-    const std::vector<TestSpan> spans_;
+    const std::vector<TestResource> resources_;
   };
 
   // A metric about spanmeter by tenant ("" where it has none), with "/REASON" where it has one.

@@ -97,11 +97,11 @@ struct TestResource {
   std::vector<TestSpan> spans;
 };
 
-// Leads resources with their spans through a session, from StartRequest() to Commit().
-inline ProcessorCounts Process(const AttributeIndex& index,
-                               const std::vector<TestResource>& resources,
-                               ProcessorSession* session) {
-  session->StartRequest();
+// Leads resources with their spans through a session of a processor or a generator, which has
+// started a request. What the session notes of them may point into `resources` until its commit.
+template <typename Session>
+void Visit(const AttributeIndex& index, const std::vector<TestResource>& resources,
+           Session* session) {
   for (const TestResource& resource : resources) {
     const AttributeValues resource_values = resource.attributes.Wanted(index);
     session->StartResource({&resource_values, resource.attributes.all()});
@@ -111,6 +111,14 @@ inline ProcessorCounts Process(const AttributeIndex& index,
       session->Span(span.View(&values));
     }
   }
+}
+
+// The same from StartRequest() to Commit().
+inline ProcessorCounts Process(const AttributeIndex& index,
+                               const std::vector<TestResource>& resources,
+                               ProcessorSession* session) {
+  session->StartRequest();
+  Visit(index, resources, session);
   return session->Commit();
 }
 
