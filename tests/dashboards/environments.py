@@ -14,7 +14,7 @@ import harness
 import loadgen
 import otlp_wire
 import prometheus_server
-import remote_write_test
+import victoria_metrics
 import write_receiver
 
 CLIENT, SERVER = 3, 2
@@ -88,7 +88,7 @@ class Shop(Environment):
     def __init__(self):
         super().__init__("shop", {"generator": {"processors": ["span-metrics", "service-graphs"]}},
                          ["exemplar-storage"], "prometheus")
-        self._victoria = self._stack.enter_context(remote_write_test.VictoriaMetrics())
+        self._victoria = self._stack.enter_context(victoria_metrics.VictoriaMetrics())
 
     @property
     def victoria_metrics(self):

@@ -10,8 +10,12 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
-import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+
+import harness  # noqa: E402  pylint: disable=wrong-import-position
 
 SUITE = "bookworm"
 DEADLINE_SECONDS = 90.0
@@ -32,16 +36,9 @@ def run(arguments, check=True, **options):
     return done.stdout if check else (done.returncode, done.stdout)
 
 
-def wait_until(condition, what, deadline_seconds=DEADLINE_SECONDS):
-    """Polls `condition` until it returns something true, which is returned."""
-    end = time.monotonic() + deadline_seconds
-    while True:
-        result = condition()
-        if result:
-            return result
-        if time.monotonic() > end:
-            raise AssertionError(f"waited {deadline_seconds} s in vain for {what}")
-        time.sleep(0.05)
+def wait_until(condition, what):
+    """As harness.wait_until(), but a machine takes longer."""
+    return harness.wait_until(condition, what, DEADLINE_SECONDS)
 
 
 def archive_sources():
