@@ -180,6 +180,37 @@ test("one node and one tenant are enough", async () => {
   await lookAtAll("one-light", {});
 });
 
+test("bars are amber from 80 % of a limit on, and red at it", async () => {
+  set({});
+  const tab = await Tab.open(browser, mock.url);
+  await tab.go("#/overview");
+  // The page's own piece, with the amounts to either side of each mark.
+  const colours = await tab.page.evaluate(async () => {
+    const { meter } = await import("/parts.js");
+    const { draw } = await import("/dom.js");
+    const place = document.querySelector("main").appendChild(document.createElement("div"));
+    const found = {};
+    for (const active of [799, 800, 999, 1000]) {
+      draw(place, [meter("use", { active, limit: 1000, demand: active })]);
+      const fill = getComputedStyle(place.querySelector(".meter-fill")).fill;
+      const [red, green, blue] = fill.match(/\d+/g).map(Number);
+      const colour = blue > red ? "blue" : green > red / 2 ? "amber" : "red";
+      found[active] = `${colour} ${place.querySelector(".meter-text").innerText}`;
+    }
+    return found;
+  });
+  assert.deepEqual(
+    Object.values(colours).map((text) => text.split(" ")[0]),
+    ["blue", "amber", "amber", "red"],
+    JSON.stringify(colours),
+  );
+  // Not by colour alone.
+  assert.match(colours[800], /close/);
+  assert.match(colours[1000], /limit reached/);
+  assert.doesNotMatch(colours[799], /close|reached/);
+  await tab.close();
+});
+
 for (const [status, expected] of [
   [401, /\[\[http\.users\]\]/],
   [403, /\[\[http\.users\]\]/],
