@@ -26,6 +26,8 @@ ELSEWHERE = {
     "rpm --install ./spanmeter-*.rpm": "installs: tests/package does it in roots of its own",
     "systemctl status spanmeter": "takes a booted systemd: tests/package starts what the unit starts",
     "systemctl enable --now spanmeter": "as before",
+    "spanmeter --check-config && systemctl reload spanmeter": "takes the installed service: tests/package has it",
+    "spanmeter --print-config": "as before",
     "make run": "builds: .ci/run does; documents_test.py knows that the target is there",
     "make test": "as before",
     "make demo": "as before, and runs until Ctrl-C; queries_test.py sends the same traffic",
@@ -106,7 +108,9 @@ class CommandsTest(unittest.TestCase):
                               timeout=harness.DEADLINE_SECONDS, check=False)
 
     def test_each_command_is_run_or_has_a_reason_not_to_be(self):
-        self.assertEqual(set(readme.commands()), set(ELSEWHERE) | set(HERE))
+        shown = set(readme.commands()) | set(readme.manual_commands())
+        self.assertEqual(shown, set(ELSEWHERE) | set(HERE))
+        self.assertGreaterEqual(len(readme.manual_commands()), 4)
 
     def test_commands_do_what_they_are_shown_for(self):
         for command in dict.fromkeys(readme.commands()):

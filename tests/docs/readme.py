@@ -51,6 +51,14 @@ def commands():
     return lines
 
 
+def manual_commands():
+    """The commands among the examples of spanmeter(8)."""
+    page = (TREE / "packaging" / "man" / "spanmeter.8").read_text(encoding="utf-8")
+    examples = re.search(r"^\.Sh EXAMPLES$(.*?)^\.Sh ", page, re.DOTALL | re.MULTILINE).group(1)
+    blocks_of_lines = re.findall(r"^\.Bd [^\n]*\n(.*?)^\.Ed$", examples, re.DOTALL | re.MULTILINE)
+    return [line for block in blocks_of_lines for line in block.splitlines()]
+
+
 def queries():
     """The queries of the blocks of PromQL; an empty line separates them."""
     return [(block, " ".join(query.split()))

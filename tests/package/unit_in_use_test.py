@@ -136,6 +136,12 @@ class UnitInUseTest(unittest.TestCase):
         self.assertEqual(self.host.property(service.UNIT, "Result"), "success")
         self.assertRegex(self.host.journal(service.UNIT), r"msg=stopped\b")
 
+    def test_the_examples_of_the_manual_page_work(self):
+        self.assertIn("listen = ", self.host.run("sh", "-c", "spanmeter --print-config"))
+        self.host.run("sh", "-c", "spanmeter --check-config && systemctl reload spanmeter")
+        machine.wait_until(
+            lambda: self.service.self_metric("spanmeter_config_reloads_total") == 1, "the reload")
+
     def test_a_mistake_in_the_configuration_fails_the_reload_and_changes_nothing(self):
         before = self.service.pid()
         self.service.edit_config('level = "info"', 'level = "loud"')
