@@ -48,20 +48,22 @@ class FollowingCredentials final : public grpc::ServerCredentials {
   // Called when the port is opened and before each handshake.
   static grpc_ssl_certificate_config_reload_status Fetch(
       void* self, grpc_ssl_server_certificate_config** config) {
-    auto* const credentials = static_cast<FollowingCredentials*>(self);
-    const MutexLock lock(&credentials->mutex_);
+    return static_cast<FollowingCredentials*>(self)->Give(config);
+  }
+
+  grpc_ssl_certificate_config_reload_status Give(grpc_ssl_server_certificate_config** config) {
+    const MutexLock lock(&mutex_);
     ServerTlsFiles changed;
-    if (credentials->watch_.ReadIfChanged(&changed)) {
-      credentials->files_ = std::move(changed);
-    } else if (credentials->is_taken_) {
+    if (watch_.ReadIfChanged(&changed)) {
+      files_ = std::move(changed);
+    } else if (is_taken_) {
       return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
     }
-    credentials->is_taken_ = true;
-    const ServerTlsFiles& files = credentials->files_;
-    const grpc_ssl_pem_key_cert_pair pair = {files.key_pem.c_str(), files.cert_pem.c_str()};
+    is_taken_ = true;
+    const grpc_ssl_pem_key_cert_pair pair = {files_.key_pem.c_str(), files_.cert_pem.c_str()};
     // gRPC insists on authorities also where no client is asked for a certificate.
     const std::string& authorities =
-        credentials->asks_for_certificates_ ? files.client_ca_pem : files.cert_pem;
+        asks_for_certificates_ ? files_.client_ca_pem : files_.cert_pem;
     *config = grpc_ssl_server_certificate_config_create(authorities.c_str(), &pair, 1);
     return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
   }
