@@ -244,11 +244,15 @@ bool BlockStore::Load(SqliteDatabase* database, Contents* contents) {
   // The file is one of this version, so the tables that are missing were lost.
   if (code == SQLITE_ERROR) return Fail(Repair::kSetAside, database->error());
   if (code != SQLITE_OK) return FailWith(code, *database);
+  // In a table that is damaged one page can stand in several places: rows come again then, and
+  // possibly very often.
+  uint64_t last_id = 0;
   while ((code = rows.Step()) == SQLITE_ROW) {
     Contents::Stored stored;
-    if (!ReadEntry(rows, &stored.entry)) {
+    if (!ReadEntry(rows, &stored.entry) || stored.entry.id <= last_id) {
       return Fail(Repair::kSetAside, "a block's row makes no sense");
     }
+    last_id = stored.entry.id;
     stored.tenant = &*contents->tenants.emplace(rows.Text(2)).first;
     const auto queue = contents->queues.find(rows.Text(1));
     if (queue != contents->queues.end()) {
