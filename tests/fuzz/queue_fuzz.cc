@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
-#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -20,6 +19,7 @@
 #include <vector>
 
 #include "fuzz/fuzz_input.h"
+#include "fuzz/null_file.h"
 #include "remote_write/queue_storage.h"
 #include "support/fake_clock.h"
 
@@ -60,20 +60,6 @@ class Directory {
 
  private:
   std::filesystem::path path_;
-};
-
-// Takes lines that nobody reads.
-class NullFile {
- public:
-  NullFile() : fd_(open("/dev/null", O_WRONLY | O_CLOEXEC)) {}
-  ~NullFile() { close(fd_); }
-  NullFile(const NullFile&) = delete;
-  NullFile& operator=(const NullFile&) = delete;
-
-  int fd() const { return fd_; }
-
- private:
-  const int fd_;
 };
 
 std::string Read(const std::filesystem::path& path) {
@@ -163,7 +149,7 @@ class Process {
 
   FakeClock* const clock_;
   // What was damaged is told each time.
-  const NullFile null_;
+  const testing::NullFile null_;
   Logger logger_;
   uint64_t given_ = 0;
   uint64_t dropped_ = 0;
