@@ -73,6 +73,10 @@ void Write(const std::filesystem::path& path, std::string_view bytes) {
   Check(file.good(), "cannot write");
 }
 
+std::string Described(std::string_view queue, std::string_view tenant, std::string_view body) {
+  return std::string(queue).append("/").append(tenant).append("/").append(body);
+}
+
 // Opened storage with its queues.
 class Process {
  public:
@@ -101,9 +105,9 @@ class Process {
                     {{queues_[queue].get(), std::move(blocks)}});
   }
 
-  // The bodies of all that can be had, settled.
+  // All that can be had, as Described(), settled.
   std::vector<std::string> Drain() {
-    std::vector<std::string> bodies;
+    std::vector<std::string> blocks;
     for (int i = 0; i < 3; ++i) {
       for (const auto& queue : queues_) {
         int64_t next_nanos = 0;
@@ -112,7 +116,7 @@ class Process {
           if (lease.empty()) break;
           Check(lease.ids.size() == lease.blocks.size(), "a lease has other ids");
           for (const Block& block : lease.blocks) {
-            bodies.push_back(block.body);
+            blocks.push_back(Described(queue->name(), block.tenant, block.body));
             given_ += block.counts.points();
           }
           queue->Settle(lease);
@@ -121,7 +125,7 @@ class Process {
       clock_->Advance(6 * kNanosPerSecond);
       storage_.Maintain();
     }
-    return bodies;
+    return blocks;
   }
 
   uint64_t Waiting() const {
@@ -170,12 +174,14 @@ std::string BodyOf(int i) {
 }
 constexpr int kBodies = 40;
 
+size_t QueueOf(int i) { return static_cast<size_t>(i % 2); }
 // Long names, so that the table of blocks has several pages.
+std::string TenantOf(int i) {
+  return i % 3 == 0 ? "tenant" + std::string(140, 't') : std::string(150, 'o');
+}
+
 void Fill(Process* process) {
-  const std::string tenants[] = {"tenant" + std::string(140, 't'), std::string(150, 'o')};
-  for (int i = 0; i < kBodies; ++i) {
-    process->Append(static_cast<size_t>(i % 2), tenants[i % 3 / 2], {BodyOf(i)});
-  }
+  for (int i = 0; i < kBodies; ++i) process->Append(QueueOf(i), TenantOf(i), {BodyOf(i)});
 }
 
 // As they are when the process has ended, or while it runs, which is what a crash leaves.
@@ -242,8 +248,10 @@ void Run(FuzzInput* input) {
   Write(directory.database(), files.database);
   if (!files.log.empty()) Write(directory.log(), files.log);
   std::set<std::string> allowed;
-  for (int i = 0; i < kBodies; ++i) allowed.insert(BodyOf(i));
-  const std::string fresh = "fresh";
+  for (int i = 0; i < kBodies; ++i) {
+    allowed.insert(Described(kNames[QueueOf(i)], TenantOf(i), BodyOf(i)));
+  }
+  const std::string fresh = Described(kNames[0], "tenant", "fresh");
 
   FakeClock clock;
   clock.Advance(60 * kNanosPerSecond);
@@ -252,13 +260,13 @@ void Run(FuzzInput* input) {
     // A stamp that was changed may make a block too old as soon as its queue is opened.
     const uint64_t waiting = process.Waiting() + process.dropped();
     Check(process.Blocks() <= kBodies, "there are more blocks than went in");
-    for (const std::string& body : process.Drain()) {
-      Check(allowed.erase(body) == 1, "a block came out that did not go in, or twice: " + body);
+    for (const std::string& block : process.Drain()) {
+      Check(allowed.erase(block) == 1, "a block came out that did not go in, or twice: " + block);
     }
     Check(changes != 0 || allowed.empty(), "a block was lost in files that nobody has touched");
     Check(process.Blocks() == 0, "a block stays for ever");
     Check(process.given() + process.dropped() == waiting, "a block is neither sent nor counted");
-    process.Append(0, "tenant", {fresh});
+    process.Append(0, "tenant", {"fresh"});
     Check(process.Blocks() == 1, "the storage takes nothing any more");
     if (process.status().disk_ok) {
       allowed = {fresh};
@@ -267,8 +275,8 @@ void Run(FuzzInput* input) {
     }
   }
   Process next(directory, &clock);
-  for (const std::string& body : next.Drain()) {
-    Check(allowed.erase(body) == 1, "a settled block came out again: " + body);
+  for (const std::string& block : next.Drain()) {
+    Check(allowed.erase(block) == 1, "a settled block came out again: " + block);
   }
   // It was written next to damage that nothing had led to yet: then that is said.
   const bool is_told = changes != 0 && (next.dropped() > 0 || next.status().files_set_aside > 0);

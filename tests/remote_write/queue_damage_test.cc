@@ -140,8 +140,8 @@ TEST_F(QueueDamageTest, DatabaseOfSomebodyElseIsSetAside) {
 
 TEST_F(QueueDamageTest, FileOfANewerVersionIsSetAside) {
   MakeFile();
-  Execute("PRAGMA user_version = 2");
-  ExpectSetAside("the file has version 2, this program knows version 1");
+  Execute("PRAGMA user_version = 3");
+  ExpectSetAside("the file has version 3, this program knows version 2");
 }
 
 TEST_F(QueueDamageTest, FileWithoutOneOfItsTablesIsSetAside) {
@@ -162,6 +162,30 @@ TEST_F(QueueDamageTest, FileWithARowThatMakesNoSenseIsSetAside) {
       "UPDATE blocks SET first_hash = 1, last_hash = 0",
       "UPDATE blocks SET id = -id",
       "UPDATE blocks SET id = 9223372036854775807 WHERE id = (SELECT max(id) FROM blocks)",
+  };
+  for (const char* change : changes) {
+    MakeFile();
+    Execute(change);
+    Reopen();
+    EXPECT_EQ(storage_->status().files_set_aside, 1U) << change;
+    ExpectWorks();
+  }
+}
+
+TEST_F(QueueDamageTest, FileWithAChangedRowIsSetAside) {
+  const char* const changes[] = {
+      "UPDATE blocks SET tenant = 'tenanu' WHERE id = (SELECT max(id) FROM blocks)",
+      "UPDATE blocks SET queue = 'receiver2', tenant = 'tenan'",
+      "UPDATE blocks SET id = id + 1 WHERE id = (SELECT max(id) FROM blocks)",
+      "UPDATE blocks SET protocol = 1",
+      "UPDATE blocks SET first_hash = 1",
+      "UPDATE blocks SET last_hash = last_hash - 1",
+      "UPDATE blocks SET samples = 2",
+      "UPDATE blocks SET histograms = 1",
+      "UPDATE blocks SET exemplars = 1",
+      "UPDATE blocks SET oldest_ms = oldest_ms - 1",
+      "UPDATE blocks SET newest_ms = newest_ms + 1",
+      "UPDATE blocks SET body_bytes = body_bytes + 1",
   };
   for (const char* change : changes) {
     MakeFile();
