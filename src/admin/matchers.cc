@@ -16,8 +16,9 @@ constexpr std::string_view kName = "__name__";
 // Of a compiled expression and of the states that matching finds, each.
 constexpr int64_t kRegexBytes = 1 << 20;
 
-bool IsNameChar(char c, bool first) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == ':' ||
+// Colons are for the names of metrics.
+bool IsNameChar(char c, bool first, bool is_metric) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (is_metric && c == ':') ||
          (!first && c >= '0' && c <= '9');
 }
 
@@ -60,7 +61,7 @@ class SeriesSelector::Parser {
       return Fail("match is longer than " + std::to_string(kMaxBytes) + " bytes");
     }
     SkipSpace();
-    const std::string metric = ReadName();
+    const std::string metric = ReadName(/*is_metric=*/true);
     if (!metric.empty() && !Add(std::string(kName), "=", metric)) return false;
     SkipSpace();
     if (Skip('{') && !ParseMatchers()) return false;
@@ -73,7 +74,7 @@ class SeriesSelector::Parser {
     for (;;) {
       SkipSpace();
       if (Skip('}')) return true;
-      const std::string name = ReadName();
+      const std::string name = ReadName(/*is_metric=*/false);
       if (name.empty()) return Fail(At("a label name or } was expected"));
       SkipSpace();
       const std::string_view op = ReadOperator();
@@ -123,9 +124,9 @@ class SeriesSelector::Parser {
     ++pos_;
     return true;
   }
-  std::string ReadName() {
+  std::string ReadName(bool is_metric) {
     const size_t begin = pos_;
-    while (pos_ < text_.size() && IsNameChar(text_[pos_], pos_ == begin)) ++pos_;
+    while (pos_ < text_.size() && IsNameChar(text_[pos_], pos_ == begin, is_metric)) ++pos_;
     return std::string(text_.substr(begin, pos_ - begin));
   }
   std::string_view ReadOperator() {
@@ -166,17 +167,33 @@ class SeriesSelector::Parser {
       value->push_back(kTo[i]);
       return true;
     }
-    if (c != 'u' && c != 'U') return false;
-    const size_t digits = c == 'u' ? 4 : 8;
     uint32_t code = 0;
-    for (size_t i = 0; i < digits; ++i, ++pos_) {
-      constexpr std::string_view kDigits = "0123456789abcdefABCDEF";
-      const size_t digit = pos_ < text_.size() ? kDigits.find(text_[pos_]) : std::string_view::npos;
-      if (digit == std::string_view::npos) return false;
-      code = code << 4 | static_cast<uint32_t>(digit < 16 ? digit : digit - 6);
+    if (c == 'x') return ReadDigits(2, 16, &code) && AppendByte(code, value);
+    if (c >= '0' && c <= '7') {
+      --pos_;
+      return ReadDigits(3, 8, &code) && AppendByte(code, value);
     }
+    if ((c != 'u' && c != 'U') || !ReadDigits(c == 'u' ? 4 : 8, 16, &code)) return false;
     if (code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) return false;
     AppendUtf8(code, value);
+    return true;
+  }
+
+  bool ReadDigits(size_t count, uint32_t base, uint32_t* code) {
+    for (size_t i = 0; i < count; ++i, ++pos_) {
+      constexpr std::string_view kDigits = "0123456789abcdefABCDEF";
+      size_t digit = pos_ < text_.size() ? kDigits.find(text_[pos_]) : std::string_view::npos;
+      if (digit == std::string_view::npos) return false;
+      if (digit >= 16) digit -= 6;
+      if (digit >= base) return false;
+      *code = *code * base + static_cast<uint32_t>(digit);
+    }
+    return true;
+  }
+
+  static bool AppendByte(uint32_t code, std::string* value) {
+    if (code > 0xFF) return false;
+    value->push_back(static_cast<char>(code));
     return true;
   }
 

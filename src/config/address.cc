@@ -13,7 +13,8 @@ constexpr std::string_view kDigitsAndDots = "0123456789.";
 
 bool IsIpAddress(int family, const std::string& text) {
   unsigned char address[sizeof(in6_addr)];
-  return inet_pton(family, text.c_str(), address) == 1;
+  // Behind a zero byte nothing would be looked at.
+  return text.find('\0') == std::string::npos && inet_pton(family, text.c_str(), address) == 1;
 }
 
 bool IsHostName(std::string_view text) {

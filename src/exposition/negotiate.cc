@@ -207,7 +207,9 @@ bool ChooseGzip(std::string_view accept_encoding) {
     }
     if (quality != nullptr && *quality < 0) *quality = coding.quality;
   });
+  // "*" stands for every coding that is not listed, no coding included.
   if (gzip < 0) gzip = any;
+  if (identity < 0) identity = any;
   return gzip > 0 && gzip >= identity;
 }
 

@@ -19,7 +19,7 @@ namespace {
 
 // "spmq": marks the file as ours. The version is that of the tables below.
 constexpr int64_t kApplicationId = 0x73706D71;
-constexpr int64_t kSchemaVersion = 1;
+constexpr int64_t kSchemaVersion = 2;
 
 // Bodies have a table of their own, so that a start does not read through them.
 constexpr char kSchema[] =
@@ -27,11 +27,12 @@ constexpr char kSchema[] =
     "CREATE TABLE blocks(id INTEGER PRIMARY KEY, queue TEXT NOT NULL, tenant TEXT NOT NULL,"
     " protocol INTEGER NOT NULL, first_hash INTEGER NOT NULL, last_hash INTEGER NOT NULL,"
     " samples INTEGER NOT NULL, histograms INTEGER NOT NULL, exemplars INTEGER NOT NULL,"
-    " oldest_ms INTEGER NOT NULL, newest_ms INTEGER NOT NULL, body_bytes INTEGER NOT NULL);"
+    " oldest_ms INTEGER NOT NULL, newest_ms INTEGER NOT NULL, body_bytes INTEGER NOT NULL,"
+    " checksum INTEGER NOT NULL);"
     "CREATE TABLE bodies(id INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, body BLOB NOT NULL);"
     "CREATE TABLE stamps(tenant TEXT PRIMARY KEY, stamp_ms INTEGER NOT NULL) WITHOUT ROWID;"
     "PRAGMA application_id = 1936747889;"
-    "PRAGMA user_version = 1;"
+    "PRAGMA user_version = 2;"
     "COMMIT;";
 
 // Nobody else ought to use the file; whoever looks into it with a tool is waited for, shortly.
@@ -58,6 +59,25 @@ uint64_t Checksum(uint64_t id, std::string_view body) {
   return XXH3_64bits_withSeed(body.data(), body.size(), id);
 }
 
+// Of what a row of the table `blocks` says: a wrong tenant would get what belongs to another one.
+uint64_t RowChecksum(const BlockIndex::Entry& entry, std::string_view queue,
+                     std::string_view tenant) {
+  const uint64_t fields[] = {entry.id,
+                             static_cast<uint64_t>(entry.protocol),
+                             entry.first_hash,
+                             entry.last_hash,
+                             entry.samples,
+                             entry.histograms,
+                             entry.exemplars,
+                             static_cast<uint64_t>(entry.oldest_ms),
+                             static_cast<uint64_t>(entry.newest_ms),
+                             entry.body_bytes,
+                             queue.size()};
+  std::string bytes(reinterpret_cast<const char*>(fields), sizeof fields);
+  bytes.append(queue).append(tenant);
+  return XXH3_64bits(bytes.data(), bytes.size());
+}
+
 bool FitsUint32(int64_t value) {
   return value >= 0 && value <= std::numeric_limits<uint32_t>::max();
 }
@@ -82,7 +102,8 @@ bool ReadEntry(const SqliteStatement& row, BlockIndex::Entry* entry) {
   entry->body_bytes = static_cast<uint32_t>(row.Int(11));
   // Ids beyond that are never given (see QueueStorage).
   constexpr int64_t kMaxId = int64_t{1} << 62;
-  return known && row.Int(0) > 0 && row.Int(0) < kMaxId && entry->first_hash <= entry->last_hash;
+  return known && row.Int(0) > 0 && row.Int(0) < kMaxId && entry->first_hash <= entry->last_hash &&
+         static_cast<uint64_t>(row.Int(12)) == RowChecksum(*entry, row.Text(1), row.Text(2));
 }
 
 std::string ErrnoText(std::string_view what) {
@@ -184,7 +205,7 @@ bool BlockStore::OpenOnce(Contents* contents) {
     return false;
   }
   const std::pair<const char*, SqliteStatement*> all[] = {
-      {"INSERT OR REPLACE INTO blocks VALUES(?,?,?,?,?,?,?,?,?,?,?,?)", &statements.insert_block},
+      {"INSERT OR REPLACE INTO blocks VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)", &statements.insert_block},
       {"INSERT OR REPLACE INTO bodies VALUES(?,?,?)", &statements.insert_body},
       {"DELETE FROM blocks WHERE id = ?", &statements.delete_block},
       {"DELETE FROM bodies WHERE id = ?", &statements.delete_body},
@@ -239,16 +260,20 @@ bool BlockStore::Load(SqliteDatabase* database, Contents* contents) {
   SqliteStatement rows;
   int code = database->Prepare(
       "SELECT id, queue, tenant, protocol, first_hash, last_hash, samples, histograms, exemplars,"
-      " oldest_ms, newest_ms, body_bytes FROM blocks ORDER BY id",
+      " oldest_ms, newest_ms, body_bytes, checksum FROM blocks ORDER BY id",
       &rows);
   // The file is one of this version, so the tables that are missing were lost.
   if (code == SQLITE_ERROR) return Fail(Repair::kSetAside, database->error());
   if (code != SQLITE_OK) return FailWith(code, *database);
+  // In a table that is damaged one page can stand in several places: rows come again then, and
+  // possibly very often.
+  uint64_t last_id = 0;
   while ((code = rows.Step()) == SQLITE_ROW) {
     Contents::Stored stored;
-    if (!ReadEntry(rows, &stored.entry)) {
+    if (!ReadEntry(rows, &stored.entry) || stored.entry.id <= last_id) {
       return Fail(Repair::kSetAside, "a block's row makes no sense");
     }
+    last_id = stored.entry.id;
     stored.tenant = &*contents->tenants.emplace(rows.Text(2)).first;
     const auto queue = contents->queues.find(rows.Text(1));
     if (queue != contents->queues.end()) {
@@ -352,6 +377,7 @@ bool BlockStore::WriteRows(std::span<const Row> rows) {
                    .Bind(9, entry.oldest_ms)
                    .Bind(10, entry.newest_ms)
                    .Bind(11, entry.body_bytes)
+                   .Bind(12, static_cast<int64_t>(RowChecksum(entry, row.queue, row.tenant)))
                    .Run();
     if (code == SQLITE_OK) {
       code = statements_.insert_body.Bind(0, id)

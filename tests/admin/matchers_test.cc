@@ -71,6 +71,9 @@ TEST(SeriesSelectorTest, ValuesAreComparedUnescaped) {
 
 TEST(SeriesSelectorTest, EscapesAreThoseOfGo) {
   EXPECT_TRUE(Matches(R"({a="\u00e4\U0001f6d2\u20ac\u0041"})", "a=\"ä🛒€A\""));
+  EXPECT_TRUE(Matches(R"({a="\x41\102\xc3\244"})", "a=\"ABä\""));
+  EXPECT_THAT(Problem(R"({a="\400"})"), HasSubstr("escape"));
+  EXPECT_THAT(Problem(R"({a="\18"})"), HasSubstr("escape"));
   EXPECT_THAT(Problem(R"({a="\x"})"), HasSubstr("escape"));
   EXPECT_THAT(Problem(R"({a="\ud800"})"), HasSubstr("escape"));
   EXPECT_THAT(Problem(R"({a="\u00g0"})"), HasSubstr("escape"));
@@ -104,6 +107,7 @@ TEST(SeriesSelectorTest, WhatCannotBeReadIsSaidWithItsPlace) {
   EXPECT_THAT(Problem("{a=\"b"), HasSubstr("ends within a quoted value"));
   EXPECT_THAT(Problem("{a=\"b\"} x"), HasSubstr("the end was expected"));
   EXPECT_THAT(Problem("{1=\"b\"}"), HasSubstr("a label name or }"));
+  EXPECT_THAT(Problem("{a:b=\"c\"}"), HasSubstr("=, !=, =~ or !~"));
   EXPECT_THAT(Problem("{"), HasSubstr("a label name or }"));
   EXPECT_THAT(Problem("{a=~\"(\"}"), HasSubstr("cannot be used"));
   EXPECT_THAT(Problem("{a=\"b\\"), HasSubstr("escape"));

@@ -46,6 +46,9 @@ TEST(ListenAddress, SaysWhatIsWrong) {
   EXPECT_THAT(Error("::1:80"), HasSubstr("write \"[::]:4317\""));
   EXPECT_THAT(Error("[::g]:80"), HasSubstr("no IPv6 address between the brackets"));
   EXPECT_THAT(Error("[127.0.0.1]:80"), HasSubstr("no IPv6 address between the brackets"));
+  // A zero byte ends no address.
+  EXPECT_THAT(Error(std::string_view("[::1\0]:80", 9)), HasSubstr("no IPv6 address"));
+  EXPECT_THAT(Error(std::string_view("1.2.3.4\0.5:80", 13)), HasSubstr("no valid host"));
   for (const char* text : {"256.0.0.1:80", "1.2.3:80", "a b:80", "http//a:80", "a/b:80"}) {
     EXPECT_THAT(Error(text), HasSubstr("no valid host")) << text;
   }

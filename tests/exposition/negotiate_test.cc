@@ -128,6 +128,8 @@ TEST(NegotiateEncoding, GzipWhereItIsWelcome) {
   EXPECT_TRUE(GzipFor("gzip, identity"));
   EXPECT_TRUE(GzipFor("gzip;q=0.5, identity;q=0.5"));
   EXPECT_TRUE(GzipFor("identity;q=0, gzip;q=0.001"));
+  EXPECT_TRUE(GzipFor("gzip;q=0.5, *;q=0.5"));
+  EXPECT_TRUE(GzipFor("gzip;q=0.5, *;q=0"));
 }
 
 TEST(NegotiateEncoding, NoGzipWhereItIsNot) {
@@ -136,6 +138,7 @@ TEST(NegotiateEncoding, NoGzipWhereItIsNot) {
   EXPECT_FALSE(GzipFor("gzip;q=0, *"));
   EXPECT_FALSE(GzipFor("*;q=0"));
   EXPECT_FALSE(GzipFor("identity, gzip;q=0.9"));
+  EXPECT_FALSE(GzipFor("gzip;q=0.5, *"));
   EXPECT_FALSE(GzipFor("gzip;q=abc"));
   EXPECT_FALSE(GzipFor("gzipped"));
 }

@@ -60,17 +60,18 @@ class QueueDamageTest : public QueueFixture {
     ASSERT_EQ(database.Open(DatabasePath()), SQLITE_OK);
     ASSERT_EQ(database.Execute(sql), SQLITE_OK) << database.error();
   }
+  // The number of the table's first page.
+  size_t RootPage(const std::string& table) const {
+    const std::string sql = "SELECT rootpage FROM sqlite_schema WHERE name = '" + table + "'";
+    int64_t root = 0;
+    SqliteDatabase database;
+    EXPECT_EQ(database.Open(DatabasePath()), SQLITE_OK);
+    EXPECT_EQ(database.QueryInt(sql.c_str(), &root), SQLITE_OK);
+    return static_cast<size_t>(root);
+  }
   // Overwrites the first page of the table of bodies.
   void DestroyBodies() const {
-    int64_t root = 0;
-    {
-      SqliteDatabase database;
-      ASSERT_EQ(database.Open(DatabasePath()), SQLITE_OK);
-      ASSERT_EQ(
-          database.QueryInt("SELECT rootpage FROM sqlite_schema WHERE name = 'bodies'", &root),
-          SQLITE_OK);
-    }
-    Overwrite(static_cast<size_t>(root - 1) * kPageBytes, std::string(kPageBytes, '\xFF'));
+    Overwrite((RootPage("bodies") - 1) * kPageBytes, std::string(kPageBytes, '\xFF'));
   }
   // Opens, and sees that the file was set aside and the new one works.
   void ExpectSetAside(const std::string& error) {
@@ -139,8 +140,8 @@ TEST_F(QueueDamageTest, DatabaseOfSomebodyElseIsSetAside) {
 
 TEST_F(QueueDamageTest, FileOfANewerVersionIsSetAside) {
   MakeFile();
-  Execute("PRAGMA user_version = 2");
-  ExpectSetAside("the file has version 2, this program knows version 1");
+  Execute("PRAGMA user_version = 3");
+  ExpectSetAside("the file has version 3, this program knows version 2");
 }
 
 TEST_F(QueueDamageTest, FileWithoutOneOfItsTablesIsSetAside) {
@@ -169,6 +170,48 @@ TEST_F(QueueDamageTest, FileWithARowThatMakesNoSenseIsSetAside) {
     EXPECT_EQ(storage_->status().files_set_aside, 1U) << change;
     ExpectWorks();
   }
+}
+
+TEST_F(QueueDamageTest, FileWithAChangedRowIsSetAside) {
+  const char* const changes[] = {
+      "UPDATE blocks SET tenant = 'tenanu' WHERE id = (SELECT max(id) FROM blocks)",
+      "UPDATE blocks SET queue = 'receiver2', tenant = 'tenan'",
+      "UPDATE blocks SET id = id + 1 WHERE id = (SELECT max(id) FROM blocks)",
+      "UPDATE blocks SET protocol = 1",
+      "UPDATE blocks SET first_hash = 1",
+      "UPDATE blocks SET last_hash = last_hash - 1",
+      "UPDATE blocks SET samples = 2",
+      "UPDATE blocks SET histograms = 1",
+      "UPDATE blocks SET exemplars = 1",
+      "UPDATE blocks SET oldest_ms = oldest_ms - 1",
+      "UPDATE blocks SET newest_ms = newest_ms + 1",
+      "UPDATE blocks SET body_bytes = body_bytes + 1",
+  };
+  for (const char* change : changes) {
+    MakeFile();
+    Execute(change);
+    Reopen();
+    EXPECT_EQ(storage_->status().files_set_aside, 1U) << change;
+    ExpectWorks();
+  }
+}
+
+TEST_F(QueueDamageTest, FileInWhichRowsComeTwiceIsSetAside) {
+  Reopen();
+  std::vector<std::string> bodies(400);
+  for (size_t i = 0; i < bodies.size(); ++i) bodies[i] = std::to_string(i);
+  AppendBodies(bodies);
+  Close();
+  // The last pointer of the table's first page leads where its first one leads.
+  const size_t root = RootPage("blocks");
+  const std::string page = Read().substr((root - 1) * kPageBytes, kPageBytes);
+  ASSERT_EQ(page[0], 5) << "a table of several pages begins with pointers";
+  constexpr size_t kLastPointer = 8;
+  constexpr size_t kFirstCell = 12;
+  const size_t cell = static_cast<uint8_t>(page[kFirstCell]) * size_t{256} +
+                      static_cast<uint8_t>(page[kFirstCell + 1]);
+  Overwrite((root - 1) * kPageBytes + kLastPointer, page.substr(cell, 4));
+  ExpectSetAside("makes no sense");
 }
 
 TEST_F(QueueDamageTest, TruncatedFileLosesNothingButWhatWasCutOff) {
