@@ -5,6 +5,7 @@ import contextlib
 import pathlib
 import random
 import resource
+import socket
 import subprocess
 import tempfile
 import time
@@ -218,6 +219,59 @@ class FaultsTest(unittest.TestCase):
             self.assertEqual((self.restored(server), self.counted(server)), (0, 0))
             self.check_works(server)
             self.end(server)
+
+    # Files.
+
+    def limit_files(self, server, count):
+        _, hard = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (count, hard))
+
+    def connect(self, stack, server):
+        host, port = server.grpc_address.rsplit(":", 1)
+        return stack.enter_context(
+            socket.create_connection((host, int(port)), harness.DEADLINE_SECONDS))
+
+    def check_newcomers_are_served(self, server):
+        server.disconnect()
+        self.check_works(server)
+
+    def test_connections_leave_descriptors_for_everything_else(self):
+        server = self.server(storage={"path": str(self.storage)})
+        server.start()
+        self.check_works(server)
+        # A quarter of them are not for spans.
+        limit = 256
+        self.limit_files(server, limit)
+        with contextlib.ExitStack() as stack:
+            for _ in range(2 * limit):
+                self.connect(stack, server)
+            refused = harness.wait_until(lambda: adversity.self_value(
+                server, "spanmeter_otlp_connections_refused_total"), "refusals")
+            self.assertGreater(refused, limit / 2)
+            # Who is connected already is served, and so are scrapers.
+            self.check_works(server)
+            self.assertLess(adversity.self_value(server, "process_open_fds"), 0.9 * limit)
+            self.assertIn("cannot take more connections for spans", server.log())
+        harness.wait_until(
+            lambda: adversity.self_value(server, "process_open_fds") < limit / 2, "their end")
+        self.check_newcomers_are_served(server)
+        self.restart(server)
+        self.assertEqual(self.restored(server), 1)
+
+    def test_it_takes_connections_again_when_files_can_be_opened_again(self):
+        server = self.server()
+        server.start()
+        self.check_works(server)
+        soft, _ = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+        self.limit_files(server, 10)  # it has more open
+        with contextlib.ExitStack() as stack:
+            self.connect(stack, server)
+            harness.wait_until(lambda: "Too many open files" in server.log(), "the shortage")
+            # Who is connected already is served.
+            pushing.spans(server, NAMES)
+            self.limit_files(server, soft)
+        self.check_newcomers_are_served(server)
+        self.assertEqual(self.counted(server), 3 * len(NAMES))
 
 
 if __name__ == "__main__":
