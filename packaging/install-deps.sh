@@ -54,6 +54,7 @@ readonly package_packages=(
 readonly test_packages=(
   curl
   libbenchmark-dev
+  libfaketime
   libgmock-dev
   libgtest-dev
   mandoc

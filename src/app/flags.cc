@@ -111,7 +111,8 @@ std::string HelpText() {
   text +=
       "\n"
       "Exit status: 0 after a stop by SIGTERM or SIGINT, 1 when it cannot start, 2 for wrong "
-      "flags.\n"
+      "flags,\n"
+      "3 when it gets no more memory.\n"
       "A second signal ends the process at once. SIGHUP reloads the configuration.\n"
       "\n"
       "spanmeter convert prints what a configuration of Grafana Tempo is for spanmeter; see\n"

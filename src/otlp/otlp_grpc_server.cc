@@ -19,6 +19,7 @@
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "opentelemetry/proto/collector/trace/v1/trace_service.grpc.pb.h"
+#include "otlp/grpc_listener.h"
 #include "otlp/grpc_tls.h"
 #include "otlp/ingest.h"
 #include "otlp/request_gate.h"
@@ -284,7 +285,16 @@ class Server final : public OtlpGrpcServer {
  public:
   Server(const OtlpGrpcOptions& options, Tenants* tenants, const Clock* clock, const Logger* logger,
          SelfMetrics* metrics)
-      : clock_(clock), logger_(logger), service_(options, tenants, clock, logger, metrics) {}
+      : clock_(clock),
+        logger_(logger),
+        refused_connections_(
+            &prometheus::BuildCounter()
+                 .Name("spanmeter_otlp_connections_refused_total")
+                 .Help("Connections for spans that were closed at once because hardly any more "
+                       "files may be open.")
+                 .Register(metrics->registry())
+                 .Add({{"transport", "grpc"}})),
+        service_(options, tenants, clock, logger, metrics) {}
   ~Server() override { Shutdown(0); }
 
   bool Listen(const OtlpGrpcOptions& options, std::string* error) {
@@ -297,8 +307,8 @@ class Server final : public OtlpGrpcServer {
 
     grpc::EnableDefaultHealthCheckService(true);
     grpc::ServerBuilder builder;
-    int port = 0;
-    builder.AddListeningPort(options.listen, credentials_, &port);
+    acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
+        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials_);
     builder.RegisterService(&service_);
     builder.SetMaxReceiveMessageSize(static_cast<int>(options.max_message_size));
     // A message in an encoding that gRPC knows and we do not would reach us as if it were plain.
@@ -306,14 +316,26 @@ class Server final : public OtlpGrpcServer {
     builder.SetResourceQuota(
         grpc::ResourceQuota("spanmeter-otlp").Resize(static_cast<size_t>(QuotaBytes(options))));
     for (const auto& [name, value] : kChannelArguments) builder.AddChannelArgument(name, value);
-    server_ = builder.BuildAndStart();
-    if (server_ == nullptr || port == 0) {
+    listener_ = GrpcListener::Open(options.listen, clock_, logger_, refused_connections_);
+    if (listener_ == nullptr) {
       *error = "cannot listen on " + options.listen +
                ": the port is in use, or the address is not one of this machine";
       return false;
     }
-    address_ = options.listen.substr(0, options.listen.rfind(':') + 1) + std::to_string(port);
+    server_ = builder.BuildAndStart();
+    if (server_ == nullptr) {
+      *error = "cannot start gRPC, see its messages";
+      return false;
+    }
+    address_ =
+        options.listen.substr(0, options.listen.rfind(':') + 1) + std::to_string(listener_->port());
     server_->GetHealthCheckService()->SetServingStatus(pb::TraceService::service_full_name(), true);
+    listener_->Start([this](int listener_fd, int fd) {
+      grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+      connection.listener_fd = listener_fd;
+      connection.fd = fd;
+      acceptor_->HandleNewConnection(&connection);
+    });
     return true;
   }
 
@@ -327,6 +349,7 @@ class Server final : public OtlpGrpcServer {
     const auto deadline = std::chrono::system_clock::now() + grace;
     server_->GetHealthCheckService()->Shutdown();
     service_.Drain(grace);
+    listener_->Stop();
     // What is left are health watches, which would go on forever, and requests that are not
     // complete, or took too long. Returns when the last handler has: the server waits for its
     // callbacks.
@@ -337,12 +360,16 @@ class Server final : public OtlpGrpcServer {
  private:
   const Clock* const clock_;
   const Logger* const logger_;
+  prometheus::Counter* const refused_connections_;
   TraceService service_;
   // Asked at each handshake.
   std::shared_ptr<grpc::ServerCredentials> credentials_;
   std::string address_;
   Mutex mutex_;
+  // Gets what the listener accepts. gRPC closes what comes after the server's shutdown.
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<GrpcListener> listener_;
 };
 
 }  // namespace

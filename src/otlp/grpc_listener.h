@@ -1,0 +1,84 @@
+// Accepts the connections of the OTLP/gRPC port and hands them to gRPC.
+//
+// gRPC can listen by itself, but the first accept() that fails, because no more files may be open,
+// makes it close the port for good while the process seems well. This listener outlives that. It
+// also keeps some descriptors back for everything else that opens files: what comes beyond is
+// closed at once, and counted.
+
+#ifndef SPANMETER_OTLP_GRPC_LISTENER_H_
+#define SPANMETER_OTLP_GRPC_LISTENER_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <prometheus/counter.h>
+
+#include "spanmeter/clock.h"
+#include "spanmeter/log.h"
+
+namespace spanmeter {
+
+// An open file descriptor.
+class OwnedFd {
+ public:
+  explicit OwnedFd(int fd = -1) : fd_(fd) {}
+  ~OwnedFd();
+  OwnedFd(OwnedFd&& other) noexcept : fd_(other.Release()) {}
+  OwnedFd& operator=(OwnedFd&& other) noexcept;
+
+  int get() const { return fd_; }
+  // The caller closes it from now on.
+  int Release();
+
+ private:
+  int fd_;
+};
+
+class GrpcListener {
+ public:
+  // Gets a connection, which it has to close, and the socket that it came in by.
+  using Take = std::function<void(int listener_fd, int fd)>;
+
+  // Opens the port at `listen`, which is "host:port" as ParseListenAddress() has checked it, on all
+  // addresses that the host has. Returns null when it cannot. Connections wait until Start().
+  // `clock` and `logger` must outlive this; `refused` counts what was closed at once, and does too.
+  static std::unique_ptr<GrpcListener> Open(const std::string& listen, const Clock* clock,
+                                            const Logger* logger, prometheus::Counter* refused);
+  ~GrpcListener();
+  GrpcListener(const GrpcListener&) = delete;
+  GrpcListener& operator=(const GrpcListener&) = delete;
+
+  uint16_t port() const { return port_; }
+
+  // Hands connections to `take`, in a thread of its own, until Stop(). REQUIRES: called once.
+  void Start(Take take);
+  // Closes the port. `take` is not called any more when this returns. May be called more than once,
+  // by one thread at a time.
+  void Stop();
+
+ private:
+  GrpcListener(const Clock* clock, const Logger* logger, prometheus::Counter* refused);
+
+  bool OpenAll(const std::string& host, const std::string& port);
+  void Run();
+  // Returns false when no file can be opened any more.
+  bool AcceptAll(int listener_fd);
+  void LogShortage(const std::string& error);
+
+  const Logger* const logger_;
+  prometheus::Counter* const refused_;
+  LogThrottle throttle_;
+  Take take_;
+  uint16_t port_ = 0;
+  std::vector<OwnedFd> sockets_;
+  OwnedFd stop_;  // an eventfd that becomes readable at Stop()
+  std::thread thread_;
+};
+
+}  // namespace spanmeter
+
+#endif  // SPANMETER_OTLP_GRPC_LISTENER_H_
