@@ -69,6 +69,12 @@ fuzz:  ## Run each fuzz target for a while: make fuzz SECONDS_EACH=60
 	packaging/install-deps.sh lint
 	.ci/fuzz $(or $(SECONDS_EACH),60)
 
+.PHONY: soak
+soak: build-tests  ## Watch memory under load and churn: make soak MINUTES=60
+	packaging/install-deps.sh lint
+	SPANMETER=$(BIN)/spanmeter SPANMETER_LOADGEN=$(BIN)/spanmeter-loadgen SPANMETER_SOURCE_DIR=. \
+	  /usr/bin/python3 tests/soak/soak.py --minutes $(or $(MINUTES),60)
+
 .PHONY: lint
 lint:  ## Check the format of all sources and run clang-tidy over them
 	packaging/install-deps.sh lint

@@ -77,6 +77,8 @@ readonly lint_packages=(
   clang-tidy
   cpio
   libclang-rt-14-dev
+  libjemalloc-dev
+  libjemalloc2
   lintian
   mmdebstrap
   rpmlint

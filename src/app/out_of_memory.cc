@@ -7,23 +7,16 @@
 // reason and a status of its own. What waits for receivers is on disk, and the service manager
 // starts anew.
 //
-// These definitions take the place of glibc's in the whole process, as its manual allows, and leave
-// the work to it; free() and the like stay glibc's. Part of the program alone: tests, and programs
-// with a sanitizer, which replaces malloc() itself, have nothing of it.
+// These definitions come before those of all libraries and leave the work to the next one, which is
+// glibc, or what was preloaded in its place, such as jemalloc; free() and the like stay theirs.
+// Part of the program alone: tests, and programs with a sanitizer, which replaces malloc() itself,
+// have nothing of it.
 
-#include <errno.h>
-#include <stddef.h>
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <dlfcn.h>
 #include <unistd.h>
-
-// glibc's own names for what it does; no header declares them.
-// NOLINTBEGIN(bugprone-reserved-identifier)
-extern "C" {
-void* __libc_malloc(size_t size);
-void* __libc_calloc(size_t count, size_t size);
-void* __libc_realloc(void* memory, size_t size);
-void* __libc_memalign(size_t alignment, size_t size);
-}
-// NOLINTEND(bugprone-reserved-identifier)
 
 namespace {
 
@@ -41,6 +34,36 @@ constexpr char kMessage[] =
   _exit(kExitOutOfMemory);
 }
 
+// The definition of NAME that would be in force without ours. Threads that ask at the same time
+// find the same. REQUIRES: Function is its type.
+template <typename Function>
+class Next {
+ public:
+  explicit constexpr Next(const char* name) : name_(name) {}
+
+  Function* get() {
+    Function* function = function_.load(std::memory_order_relaxed);
+    if (function == nullptr) [[unlikely]] {
+      function = reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name_));
+      if (function == nullptr) Stop();
+      function_.store(function, std::memory_order_relaxed);
+    }
+    return function;
+  }
+
+ private:
+  const char* const name_;
+  std::atomic<Function*> function_{nullptr};
+};
+
+// malloc() is called before there are any constructors: these need none.
+constinit Next<void*(size_t)> next_malloc("malloc");
+constinit Next<void*(size_t, size_t)> next_calloc("calloc");
+constinit Next<void*(void*, size_t)> next_realloc("realloc");
+constinit Next<void*(size_t, size_t)> next_memalign("memalign");
+constinit Next<void*(size_t, size_t)> next_aligned_alloc("aligned_alloc");
+constinit Next<int(void**, size_t, size_t)> next_posix_memalign("posix_memalign");
+
 // `size` 0 may give no memory.
 void* Checked(void* memory, size_t size) {
   if (memory == nullptr && size != 0) [[unlikely]]
@@ -53,32 +76,30 @@ void* Checked(void* memory, size_t size) {
 extern "C" {
 
 __attribute__((visibility("default"))) void* malloc(size_t size) {
-  return Checked(__libc_malloc(size), size);
+  return Checked(next_malloc.get()(size), size);
 }
 
 __attribute__((visibility("default"))) void* calloc(size_t count, size_t size) {
-  return Checked(__libc_calloc(count, size), count == 0 ? 0 : size);
+  return Checked(next_calloc.get()(count, size), count == 0 ? 0 : size);
 }
 
 __attribute__((visibility("default"))) void* realloc(void* memory, size_t size) {
-  return Checked(__libc_realloc(memory, size), size);
+  return Checked(next_realloc.get()(memory, size), size);
 }
 
 __attribute__((visibility("default"))) void* memalign(size_t alignment, size_t size) {
-  return Checked(__libc_memalign(alignment, size), size);
+  return Checked(next_memalign.get()(alignment, size), size);
 }
 
 __attribute__((visibility("default"))) void* aligned_alloc(size_t alignment, size_t size) {
-  return Checked(__libc_memalign(alignment, size), size);
+  return Checked(next_aligned_alloc.get()(alignment, size), size);
 }
 
 __attribute__((visibility("default"))) int posix_memalign(void** memory, size_t alignment,
                                                           size_t size) {
-  if (alignment % sizeof(void*) != 0 || (alignment & (alignment - 1)) != 0 || alignment == 0) {
-    return EINVAL;
-  }
-  *memory = Checked(__libc_memalign(alignment, size), size);
-  return 0;
+  const int error = next_posix_memalign.get()(memory, alignment, size);
+  if (error == ENOMEM) Stop();
+  return error;
 }
 
 }  // extern "C"

@@ -2,8 +2,8 @@
 //
 // gRPC can listen by itself, but the first accept() that fails, because no more files may be open,
 // makes it close the port for good while the process seems well. This listener outlives that. It
-// also keeps some descriptors back for everything else that opens files: what comes beyond is
-// closed at once, and counted.
+// also keeps some descriptors back for everything else that opens files, and takes no more
+// connections than 16 K: what comes beyond is closed at once, and counted.
 
 #ifndef SPANMETER_OTLP_GRPC_LISTENER_H_
 #define SPANMETER_OTLP_GRPC_LISTENER_H_

@@ -290,8 +290,8 @@ class Server final : public OtlpGrpcServer {
         refused_connections_(
             &prometheus::BuildCounter()
                  .Name("spanmeter_otlp_connections_refused_total")
-                 .Help("Connections for spans that were closed at once because hardly any more "
-                       "files may be open.")
+                 .Help("Connections for spans that were closed at once because there were 16384, "
+                       "or hardly any more files may be open.")
                  .Register(metrics->registry())
                  .Add({{"transport", "grpc"}})),
         service_(options, tenants, clock, logger, metrics) {}

@@ -35,6 +35,16 @@ def memory_bytes(server, field="VmRSS"):
     return int(re.search(rf"^{field}:\s+(\d+) kB", text, re.M).group(1)) * 1024
 
 
+def preload(server, library, **environment):
+    """Lets the process alone, and not the test, run with a library before all others."""
+    wrapper = server.directory / "preloaded"
+    assignments = " ".join(f"{name}={value}" for name, value in environment.items())
+    wrapper.write_text(f"#!/bin/sh\nLD_PRELOAD={library} {assignments} "
+                       f"exec {harness.spanmeter_binary()} \"$@\"\n", encoding="ascii")
+    wrapper.chmod(0o755)
+    server._binary = str(wrapper)  # pylint: disable=protected-access
+
+
 def self_value(server, name, **labels):
     """The sum of a metric about spanmeter itself."""
     return harness.sum_of(server.series("/metrics/self"), name, **labels)

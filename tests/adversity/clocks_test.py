@@ -30,15 +30,9 @@ class ClocksTest(unittest.TestCase):
         self.addCleanup(server.close)
         self.offset_file = server.directory / "offset"
         self.jump(0)
-        # The process alone gets another clock, and not this test.
-        wrapper = server.directory / "with_clock"
-        wrapper.write_text(
-            "#!/bin/sh\n"
-            f"LD_PRELOAD={LIBRARIES[0]} FAKETIME_TIMESTAMP_FILE={self.offset_file} "
-            "FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME_DONT_RESET=1 "
-            f"exec {harness.spanmeter_binary()} \"$@\"\n", encoding="ascii")
-        wrapper.chmod(0o755)
-        server._binary = str(wrapper)  # pylint: disable=protected-access
+        adversity.preload(
+            server, LIBRARIES[0], FAKETIME_TIMESTAMP_FILE=self.offset_file, FAKETIME_NO_CACHE=1,
+            FAKETIME_DONT_FAKE_MONOTONIC=1, FAKETIME_DONT_RESET=1)
         server.start()
         return server
 

@@ -124,6 +124,8 @@ std::vector<Flag> Flags(LoadOptions* o) {
        "distinct label sets with the default span metrics, instead of --span-names; every one is "
        "sent about equally often; synthetic only (services times span names)",
        count(1, 10'000'000, &o->label_sets)},
+      {"--first-label-set", "N", "number of the first of them; synthetic only (0)",
+       count(0, 1'000'000'000, &o->first_label_set)},
       {"--attributes", "N", "attributes of each span; synthetic only (11)",
        count(0, 1'000, &o->attributes)},
       {"--attribute-bytes", "N", "length of each attribute's value; synthetic only (20)",

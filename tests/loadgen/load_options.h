@@ -31,6 +31,7 @@ struct LoadOptions {
   uint64_t services = 10;
   uint64_t span_names = 50;  // per service
   uint64_t label_sets = 0;   // 0 = services * span_names
+  uint64_t first_label_set = 0;
   uint64_t attributes = 11;
   uint64_t attribute_bytes = 20;
 

@@ -137,6 +137,19 @@ TEST(LatencyHistogramTest, MergedHistogramsAreOne) {
   EXPECT_EQ(a.Quantile(1), INT64_MAX);
 }
 
+TEST(SyntheticLoadTest, BeginsWithTheLabelSetThatWasAskedFor) {
+  SyntheticLoad load(
+      OptionsOf({"--label-sets=10", "--first-label-set=25", "--services=5", "--batch=10"}));
+  std::set<std::string> sent;
+  for (const auto& [service, span] : Spans(load.Next())) sent.insert(service + span.name());
+  std::set<std::string> expected;
+  for (int number = 25; number < 35; ++number) {
+    expected.insert("service-" + std::to_string(number % 5) + "GET /api/resource/" +
+                    std::to_string(number / 5));
+  }
+  EXPECT_EQ(expected, sent);
+}
+
 TEST(SyntheticLoadTest, SendsExactlyTheLabelSetsThatWereAskedFor) {
   SyntheticLoad load(OptionsOf({"--label-sets=1000", "--services=7", "--batch=100"}));
   std::map<std::string, int> label_sets;

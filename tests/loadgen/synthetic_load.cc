@@ -47,7 +47,7 @@ SyntheticLoad::SyntheticLoad(const LoadOptions& options) : options_(options), ra
   // The label sets are dealt out in random order; a request holds spans of several services, each
   // with its resource, as a collector sends them.
   std::vector<uint64_t> order(label_sets);
-  std::iota(order.begin(), order.end(), 0);
+  std::iota(order.begin(), order.end(), options.first_label_set);
   std::shuffle(order.begin(), order.end(), random_);
   const int64_t now = NowNanos();
   size_t next_set = 0;

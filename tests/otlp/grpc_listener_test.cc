@@ -178,6 +178,22 @@ TEST_F(GrpcListenerTest, TheLastDescriptorsAreKeptForOthers) {
   EXPECT_TRUE(Eventually([this] { return taken() == 1; }));
 }
 
+TEST_F(GrpcListenerTest, NoMoreConnectionsThan16KAreTakenWhateverTheLimit) {
+  constexpr rlim_t kMost = 16'384;
+  if (limit_before_.rlim_max < kMost + 100) GTEST_SKIP() << "so many files cannot be opened here";
+  Limit(limit_before_.rlim_max);
+  Start();
+  const OwnedFd first = NewSocket();
+  const OwnedFd second = NewSocket();
+  std::vector<OwnedFd> others;
+  while (NextFile() < kMost - 1) others.emplace_back(dup(0));
+  ASSERT_TRUE(Connect(first));
+  ASSERT_TRUE(Connect(second));
+  ASSERT_TRUE(Eventually([this] { return refused_.Value() == 1; }));
+  EXPECT_EQ(1, taken());
+  EXPECT_EQ(kMost - 1, static_cast<rlim_t>(highest()));
+}
+
 TEST_F(GrpcListenerTest, ThePortOutlivesThatNoFileCanBeOpened) {
   Start();
   const OwnedFd first = NewSocket();
