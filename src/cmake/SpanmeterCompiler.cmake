@@ -6,8 +6,10 @@ endif()
 
 find_program(SPANMETER_CCACHE ccache)
 if(SPANMETER_CCACHE)
-  set(CMAKE_C_COMPILER_LAUNCHER ${SPANMETER_CCACHE})
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${SPANMETER_CCACHE})
+  # What ccache's manual asks for where headers are precompiled.
+  set(CMAKE_C_COMPILER_LAUNCHER
+    ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${SPANMETER_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_C_COMPILER_LAUNCHER})
 endif()
 
 add_library(spanmeter_compile_options INTERFACE)

@@ -12,7 +12,9 @@ namespace {
 // So many label sets are copied while a shard is locked.
 constexpr size_t kReadChunk = 64;
 
+// The place of a series that has expired is empty.
 void Prefetch(const Series* series) {
+  if (series == nullptr) return;
   const char* const address = reinterpret_cast<const char*>(series);
   __builtin_prefetch(address);
   __builtin_prefetch(address + 64);

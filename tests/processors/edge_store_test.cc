@@ -13,6 +13,7 @@
 
 #include "processors/edge_texts.h"
 #include "support/fake_clock.h"
+#include "support/sanitizers.h"
 
 namespace spanmeter {
 namespace {
@@ -341,9 +342,7 @@ TEST_P(EdgeStoreTest, LowerLimitsHoldAtOnce) {
 // The header's figure: what a waiting side takes with all that belongs to it. Sanitizers bring a
 // malloc of their own, which cannot be asked.
 TEST(EdgeStoreMemoryTest, AWaitingSideTakesAsMuchAsTheHeaderSays) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP();
-#else
+  if (kSanitized) GTEST_SKIP();
   // What is on the heap and what malloc has mapped apart from it, because it is large.
   const auto allocated = [] {
     const auto info = mallinfo2();
@@ -361,7 +360,6 @@ TEST(EdgeStoreMemoryTest, AWaitingSideTakesAsMuchAsTheHeaderSays) {
     EXPECT_LT(bytes, 178) << items;
     EXPECT_LT(static_cast<double>(store.SizeInBytes()) / items, bytes);
   }
-#endif
 }
 
 }  // namespace
