@@ -21,6 +21,7 @@ readonly build_packages=(
   dpkg-dev
   g++
   libabsl-dev
+  libboost1.81-dev
   libcrypt-dev
   libcurl4-openssl-dev
   libdeflate-dev
@@ -42,6 +43,7 @@ readonly build_packages=(
   prometheus-cpp-dev
   protobuf-compiler
   protobuf-compiler-grpc
+  rapidjson-dev
   zlib1g-dev
 )
 

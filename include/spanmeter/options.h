@@ -63,6 +63,31 @@ struct OtlpGrpcOptions {
   bool operator==(const OtlpGrpcOptions&) const = default;
 };
 
+// Which web pages may send spans (CORS).
+struct CorsOptions {
+  // "https://example.com", with a * for any part of it; "*" alone for any. Empty: no page may.
+  std::vector<std::string> allowed_origins;
+  // Header fields that pages may send besides those that OTLP needs; "*" for any.
+  std::vector<std::string> allowed_headers;
+  // How long browsers may keep the permission, in nanoseconds; 0 = as they like. To 24 h.
+  int64_t max_age = 0;
+
+  bool operator==(const CorsOptions&) const = default;
+};
+
+struct OtlpHttpOptions {
+  bool enabled = true;
+  // As for OTLP/gRPC, like everything that is called the same there.
+  std::string listen = "0.0.0.0:4318";
+  uint64_t max_message_size = 16 << 20;
+  uint64_t max_in_flight = 64 << 20;
+  std::vector<OtlpTokenOptions> tokens;
+  CorsOptions cors;
+  std::optional<ServerTlsOptions> tls;
+
+  bool operator==(const OtlpHttpOptions&) const = default;
+};
+
 // What somebody may do: get /metrics and what is below it, or everything.
 enum class HttpRole : uint8_t { kScrape, kAdmin };
 
@@ -282,6 +307,7 @@ struct TenancyOptions {
 struct Options {
   LogOptions log;
   OtlpGrpcOptions otlp_grpc;
+  OtlpHttpOptions otlp_http;
   HttpOptions http;
   TenancyOptions tenancy;
   StorageOptions storage;

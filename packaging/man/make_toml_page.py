@@ -69,6 +69,10 @@ INNER = {
         "file": "the file that holds the token.",
         "tenant": "the only tenant whose spans may be sent with it; without, it is good for all.",
     },
+    "otlp.http.tokens[]": {
+        "file": "the file that holds the token.",
+        "tenant": "the only tenant whose spans may be sent with it; without, it is good for all.",
+    },
     "http.users[]": {
         "name": "the name to log in with.",
         "password_hash": "the bcrypt hash of the password.",

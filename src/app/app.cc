@@ -1,6 +1,7 @@
 #include "app/app.h"
 
 #include <map>
+#include <thread>
 #include <utility>
 
 #include "spanmeter/process_metrics.h"
@@ -45,6 +46,7 @@ std::vector<std::string> RestartOnlyChanges(const Options& before, const Options
   };
   check(before.log.format == after.log.format, "log.format");
   check(before.otlp_grpc == after.otlp_grpc, "otlp.grpc");
+  check(before.otlp_http == after.otlp_http, "otlp.http");
   check(before.http == after.http, "http");
   check(before.tenancy.enabled == after.tenancy.enabled, "tenancy.enabled");
   check(before.storage == after.storage, "storage");
@@ -125,6 +127,16 @@ bool App::Start() {
     state_.PutBack();
     return false;
   }
+  if (options.otlp_http.enabled) {
+    otlp_http_ =
+        OtlpHttpServer::Start(options.otlp_http, &tenants_, &clock_, &logger_, &metrics_, &error);
+    if (otlp_http_ == nullptr) {
+      logger_.Error("cannot start", {{"port", "otlp_http"}, {"error", error}});
+      Stop();
+      state_.PutBack();
+      return false;
+    }
+  }
   state_.Forget();
   ready_ = true;
 
@@ -132,6 +144,11 @@ bool App::Start() {
   logger_.Info(
       "listening",
       {{"port", "http"}, {"address", http_->address()}, {"tls", options.http.tls ? "on" : "off"}});
+  if (otlp_http_ != nullptr) {
+    logger_.Info("listening", {{"port", "otlp_http"},
+                               {"address", otlp_http_->address()},
+                               {"tls", options.otlp_http.tls ? "on" : "off"}});
+  }
   logger_.Info("listening", {{"port", "otlp_grpc"},
                              {"address", grpc_->address()},
                              {"tls", options.otlp_grpc.tls ? "on" : "off"}});
@@ -141,7 +158,7 @@ bool App::Start() {
 void App::Stop() {
   // The stop list: the other way round. What was acknowledged can be scraped to the end.
   const bool was_running = ready_.exchange(false);
-  if (grpc_ != nullptr) grpc_->Shutdown(kStopGraceNanos);
+  ShutdownReceivers();
   // Nothing is counted any more.
   remote_write_.StopCollecting();
   if (was_running) {
@@ -151,6 +168,15 @@ void App::Stop() {
   // The state comes before what takes long, so that it is there when somebody loses patience.
   remote_write_.Stop(clock_.MonotonicNanos() + kFlushNanos);
   if (http_ != nullptr) http_->Stop();
+}
+
+// All at once, so that the grace is the same for all of them.
+void App::ShutdownReceivers() {
+  std::thread http([this] {
+    if (otlp_http_ != nullptr) otlp_http_->Shutdown(kStopGraceNanos);
+  });
+  if (grpc_ != nullptr) grpc_->Shutdown(kStopGraceNanos);
+  http.join();
 }
 
 std::string App::Reload() {
@@ -227,6 +253,11 @@ void App::LogRemarks(const Options& options) const {
   if (has_readable_secrets(!options.otlp_grpc.tokens.empty(), options.otlp_grpc.tls.has_value(),
                            options.otlp_grpc.listen)) {
     logger_.Warn("tokens can be read on their way, because otlp.grpc.tls is off");
+  }
+  if (options.otlp_http.enabled &&
+      has_readable_secrets(!options.otlp_http.tokens.empty(), options.otlp_http.tls.has_value(),
+                           options.otlp_http.listen)) {
+    logger_.Warn("tokens can be read on their way, because otlp.http.tls is off");
   }
   const GeneratorOptions& generator = options.generator;
   if (!generator.processors.any()) {

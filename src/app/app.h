@@ -17,6 +17,7 @@
 #include "spanmeter/mutex.h"
 #include "spanmeter/options.h"
 #include "spanmeter/otlp_grpc_server.h"
+#include "spanmeter/otlp_http_server.h"
 #include "spanmeter/remote_write.h"
 #include "spanmeter/self_metrics.h"
 #include "spanmeter/tenants.h"
@@ -59,6 +60,8 @@ class App {
 
   // "host:port" as bound. REQUIRES: Start() succeeded.
   std::string grpc_address() const { return grpc_->address(); }
+  // Empty where OTLP/HTTP is off.
+  std::string otlp_http_address() const { return otlp_http_ ? otlp_http_->address() : ""; }
   std::string http_address() const { return http_->address(); }
 
   const Logger& logger() const { return logger_; }
@@ -66,6 +69,7 @@ class App {
  private:
   AdminParts MakeAdminParts(const std::string& version, bool tenancy);
   AdminConfig DescribeConfig();
+  void ShutdownReceivers();
   void LogRemarks(const Options& options) const;
 
   const std::string config_file_;
@@ -88,6 +92,7 @@ class App {
   // The same, for its own threads: they may run before Start() knows it.
   std::atomic<const HttpServer*> started_http_{nullptr};
   std::unique_ptr<OtlpGrpcServer> grpc_;
+  std::unique_ptr<OtlpHttpServer> otlp_http_;  // null where it is off
 };
 
 }  // namespace spanmeter

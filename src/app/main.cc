@@ -60,8 +60,10 @@ int WaitForSignal(const sigset_t& signals, int64_t nanos) {
 
 // What `systemctl status` shows of a process that runs.
 std::string DescribePorts(const App& app) {
-  return "spans to " + app.grpc_address() + " (OTLP/gRPC), metrics and page at " +
-         app.http_address() + " (HTTP)";
+  const std::string otlp_http = app.otlp_http_address();
+  return "spans to " + app.grpc_address() + " (OTLP/gRPC)" +
+         (otlp_http.empty() ? "" : " and " + otlp_http + " (OTLP/HTTP)") +
+         ", metrics and page at " + app.http_address() + " (HTTP)";
 }
 
 int Run(const Options& options, const Flags& flags) {
@@ -72,8 +74,10 @@ int Run(const Options& options, const Flags& flags) {
   app.logger().Info("starting", {{"version", SPANMETER_VERSION}, {"config", flags.config_file}});
   if (!app.Start()) return kExitCannotStart;
   if (isatty(STDOUT_FILENO) != 0) {
-    Print(stdout, WelcomeText(SPANMETER_VERSION, app.grpc_address(), app.http_address(),
-                              options.otlp_grpc.tls.has_value(), options.http.tls.has_value()));
+    Print(stdout,
+          WelcomeText(SPANMETER_VERSION, {app.grpc_address(), options.otlp_grpc.tls.has_value()},
+                      {app.otlp_http_address(), options.otlp_http.tls.has_value()},
+                      {app.http_address(), options.http.tls.has_value()}));
     fflush(stdout);
   }
 

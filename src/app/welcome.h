@@ -7,10 +7,15 @@
 
 namespace spanmeter {
 
-// `grpc_address` and `http_address` are "host:port" as bound; addresses that stand for all of the
-// machine's are shown as localhost where something has to connect to them.
-std::string WelcomeText(const std::string& version, const std::string& grpc_address,
-                        const std::string& http_address, bool grpc_tls, bool http_tls);
+struct OpenPort {
+  std::string address;  // "host:port" as bound; empty: the port is off
+  bool tls = false;
+};
+
+// Addresses that stand for all of the machine's are shown as localhost where something has to
+// connect to them.
+std::string WelcomeText(const std::string& version, const OpenPort& grpc, const OpenPort& otlp_http,
+                        const OpenPort& http);
 
 }  // namespace spanmeter
 

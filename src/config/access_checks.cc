@@ -2,6 +2,8 @@
 
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "spanmeter/configured_text.h"
 #include "spanmeter/digest.h"
@@ -51,6 +53,13 @@ std::string DescribeBadHashInFile(std::string_view hash) {
   return wrong.empty() ? "" : "what it holds " + wrong;
 }
 
+// The lists of tokens of the ports for spans, by their paths.
+std::vector<std::pair<std::string, std::vector<OtlpTokenOptions>>> OtlpTokens(
+    const Options& options) {
+  return {{"otlp.grpc.tokens", options.otlp_grpc.tokens},
+          {"otlp.http.tokens", options.otlp_http.tokens}};
+}
+
 }  // namespace
 
 void CheckAccess(const Options& options, ConfigReader* reader) {
@@ -65,12 +74,13 @@ void CheckAccess(const Options& options, ConfigReader* reader) {
                          " has no effect with users or tokens, who may come from anywhere: "
                          "remove it");
   }
-  const auto& tokens = options.otlp_grpc.tokens;
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    if (tokens[i].tenant.empty() || options.tenancy.enabled) continue;
-    reader->LaterProblem(ElementPath("otlp.grpc.tokens", i) + ".tenant",
-                         " has no effect while tenancy.enabled is false: set it to true, or "
-                         "remove the tenant");
+  for (const auto& [path, tokens] : OtlpTokens(options)) {
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      if (tokens[i].tenant.empty() || options.tenancy.enabled) continue;
+      reader->LaterProblem(ElementPath(path, i) + ".tenant",
+                           " has no effect while tenancy.enabled is false: set it to true, or "
+                           "remove the tenant");
+    }
   }
 }
 
@@ -89,9 +99,10 @@ void CheckAccessFiles(const Options& options, ConfigReader* reader) {
     CheckHolds(options.http.tokens[i].file, ElementPath("http.tokens", i) + ".file",
                DescribeBadToken, reader);
   }
-  for (size_t i = 0; i < options.otlp_grpc.tokens.size(); ++i) {
-    CheckHolds(options.otlp_grpc.tokens[i].file, ElementPath("otlp.grpc.tokens", i) + ".file",
-               DescribeBadToken, reader);
+  for (const auto& [path, tokens] : OtlpTokens(options)) {
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      CheckHolds(tokens[i].file, ElementPath(path, i) + ".file", DescribeBadToken, reader);
+    }
   }
 }
 

@@ -9,7 +9,8 @@
 
 namespace spanmeter {
 
-// Notes what does not fit together in [[http.users]], [[http.tokens]] and [[otlp.grpc.tokens]].
+// Notes what does not fit together in [[http.users]], [[http.tokens]], [[otlp.grpc.tokens]] and
+// [[otlp.http.tokens]].
 void CheckAccess(const Options& options, ConfigReader* reader);
 
 // Notes each of their files that does not hold what it should, and hashes that are none.

@@ -93,13 +93,9 @@ ConfigResult Parse(std::string_view toml, const Environment& environment,
     std::optional<ConfigValue> tenants;
     ReadTable({"", document}, AllConfigKeys(), &result.options, &reader,
               [&](const ConfigValue& value) {
-                if (value.path == kTenants) {
-                  tenants = value;
-                  return true;
-                }
-                const std::string message = DescribeUnsupportedKey(value.path);
-                if (!message.empty()) reader.Report(value.path, message);
-                return !message.empty();
+                if (value.path != kTenants) return false;
+                tenants = value;
+                return true;
               });
     SettleTenantLabel(result.options.tenancy, &result.options.generator);
     // Only now, because tenants inherit what [generator] says, wherever it stands.

@@ -20,14 +20,16 @@ namespace spanmeter {
 
 namespace {
 
-void CheckSizes(const OtlpGrpcOptions& grpc, ConfigReader* reader) {
-  if (grpc.max_in_flight >= grpc.max_message_size) return;
-  reader->LaterProblem("otlp.grpc.max_in_flight",
-                       " = \"" + FormatByteSize(grpc.max_in_flight) +
+// `section` is that of the port, whose options are an OtlpGrpcOptions or OtlpHttpOptions.
+template <typename PortOptions>
+void CheckSizes(const std::string& section, const PortOptions& port, ConfigReader* reader) {
+  if (port.max_in_flight >= port.max_message_size) return;
+  reader->LaterProblem(section + ".max_in_flight",
+                       " = \"" + FormatByteSize(port.max_in_flight) +
                            "\" is smaller than max_message_size = \"" +
-                           FormatByteSize(grpc.max_message_size) +
+                           FormatByteSize(port.max_message_size) +
                            "\", so the largest requests would never be taken: raise it",
-                       "otlp.grpc.max_message_size");
+                       section + ".max_message_size");
 }
 
 // `section` is that of the port's TLS.
@@ -49,17 +51,66 @@ void CheckTls(const std::string& section, std::optional<ServerTlsOptions>* port_
   }
 }
 
-void CheckPorts(const Options& options, ConfigReader* reader) {
+// Whether a port cannot be opened at `one` while there is one at `other`.
+bool Collide(const std::string& one, const std::string& other) {
   std::string error;
-  const auto grpc = ParseListenAddress(options.otlp_grpc.listen, &error);
-  const auto http = ParseListenAddress(options.http.listen, &error);
+  const auto a = ParseListenAddress(one, &error);
+  const auto b = ParseListenAddress(other, &error);
   // Port 0 is another one each time.
-  if (!grpc || !http || grpc->port != http->port || grpc->port == 0) return;
-  if (grpc->host != http->host && !grpc->IsWildcard() && !http->IsWildcard()) return;
-  reader->LaterProblem("http.listen",
-                       " = " + Quoted(options.http.listen) + " is taken by otlp.grpc.listen = " +
-                           Quoted(options.otlp_grpc.listen) + ": choose another port",
-                       "otlp.grpc.listen");
+  if (!a || !b || a->port != b->port || a->port == 0) return false;
+  return a->host == b->host || a->IsWildcard() || b->IsWildcard();
+}
+
+void CheckPorts(const Options& options, ConfigReader* reader) {
+  struct Port {
+    const char* key;
+    const std::string& listen;
+  };
+  std::vector<Port> ports = {{"otlp.grpc.listen", options.otlp_grpc.listen}};
+  if (options.otlp_http.enabled) ports.push_back({"otlp.http.listen", options.otlp_http.listen});
+  ports.push_back({"http.listen", options.http.listen});
+  for (size_t i = 0; i < ports.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      if (!Collide(ports[i].listen, ports[j].listen)) continue;
+      reader->LaterProblem(ports[i].key,
+                           " = " + Quoted(ports[i].listen) + " is taken by " + ports[j].key +
+                               " = " + Quoted(ports[j].listen) + ": choose another port",
+                           ports[j].key);
+    }
+  }
+}
+
+// An origin as browsers send it: "https://example.com:8443", here with a * for any part of it.
+bool IsOriginPattern(const std::string& text) {
+  if (text == "*") return true;
+  const size_t scheme = text.find("://");
+  if (scheme == std::string::npos || scheme == 0) return false;
+  return text.size() > scheme + 3 && text.find_first_of("/ \t,", scheme + 3) == std::string::npos;
+}
+
+bool IsHeaderName(const std::string& name) {
+  return !name.empty() && name.find_first_not_of(
+                              "!#$%&'+-.^_`|~0123456789"
+                              "abcdefghijklmnopqrstuvwxyz"
+                              "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == std::string::npos;
+}
+
+void CheckCors(const CorsOptions& cors, ConfigReader* reader) {
+  for (size_t i = 0; i < cors.allowed_origins.size(); ++i) {
+    if (IsOriginPattern(cors.allowed_origins[i])) continue;
+    reader->LaterProblem(ElementPath("otlp.http.cors.allowed_origins", i),
+                         " = " + Quoted(cors.allowed_origins[i]) +
+                             " is no origin: write scheme://host, with the port where there is "
+                             "one, or \"*\" for any");
+  }
+  for (size_t i = 0; i < cors.allowed_headers.size(); ++i) {
+    const std::string& name = cors.allowed_headers[i];
+    if (name == "*" || IsHeaderName(name)) continue;
+    reader->LaterProblem(ElementPath("otlp.http.cors.allowed_headers", i),
+                         " = " + Quoted(name) +
+                             " is no name of a header field: write one like \"X-Scope-OrgID\", or "
+                             "\"*\" for any");
+  }
 }
 
 void CheckStorage(const StorageOptions& storage, ConfigReader* reader) {
@@ -100,11 +151,14 @@ void CheckGenerators(const Options& options, ConfigReader* reader) {
 }  // namespace
 
 void CheckContradictions(Options* options, ConfigReader* reader) {
-  CheckSizes(options->otlp_grpc, reader);
+  CheckSizes("otlp.grpc", options->otlp_grpc, reader);
+  CheckSizes("otlp.http", options->otlp_http, reader);
   CheckTls("otlp.grpc.tls", &options->otlp_grpc.tls, reader);
+  CheckTls("otlp.http.tls", &options->otlp_http.tls, reader);
   CheckTls("http.tls", &options->http.tls, reader);
   CheckAccess(*options, reader);
   CheckPorts(*options, reader);
+  CheckCors(options->otlp_http.cors, reader);
   CheckStorage(options->storage, reader);
   CheckGenerators(*options, reader);
   CheckRemoteWrite(options, reader);

@@ -18,15 +18,6 @@ constexpr uint64_t kTiB = uint64_t{1} << 40;
 constexpr int64_t kDay = int64_t{86'400} * kNanosPerSecond;
 constexpr uint64_t kMaxTenants = 100'000;
 
-// What a later version will have.
-struct Unsupported {
-  std::string_view name;
-  std::string_view feature;
-};
-constexpr std::array<Unsupported, 1> kUnsupportedKeys = {{
-    {"otlp.http", "OTLP over HTTP"},
-}};
-
 std::string CheckListenAddress(const std::string& text) {
   std::string error;
   return ParseListenAddress(text, &error) ? "" : error;
@@ -74,17 +65,10 @@ std::string CheckPath(const std::string& path) {
   return path.find('\0') == std::string::npos ? "" : "has a null character, which no path can have";
 }
 
-std::string DescribeUnsupportedKey(const std::string& path) {
-  for (const Unsupported& entry : kUnsupportedKeys) {
-    if (path != entry.name) continue;
-    return path + ": this version has no " + std::string(entry.feature) + " yet: remove " + path;
-  }
-  return "";
-}
-
 ConfigKeys<Options> AllConfigKeys() {
   using Key = KeyOf<Options>;
   const std::string grpc = "otlp.grpc.";
+  const std::string otlp_http = "otlp.http.";
   const std::string http = "http.";
   ConfigKeys<Options> keys = {
       Key::Enum<LogLevel>("log.level", FIELD(log.level),
@@ -103,6 +87,22 @@ ConfigKeys<Options> AllConfigKeys() {
       // clang-format on
   };
   AppendTlsKeys<&Options::otlp_grpc>(grpc + "tls.", &keys);
+
+  const ConfigKeys<Options> otlp_http_keys = {
+      // clang-format off: one line a key.
+      Key::Bool(otlp_http + "enabled", FIELD(otlp_http.enabled)),
+      Key::String(otlp_http + "listen", FIELD(otlp_http.listen), CheckListenAddress),
+      Key::ByteSize(otlp_http + "max_message_size", FIELD(otlp_http.max_message_size), kKiB,
+                    256 * kMiB),
+      Key::ByteSize(otlp_http + "max_in_flight", FIELD(otlp_http.max_in_flight), kKiB, kTiB),
+      Key::TableList(otlp_http + "tokens", FIELD(otlp_http.tokens), OtlpTokenKeys(), true),
+      Key::StringList(otlp_http + "cors.allowed_origins", FIELD(otlp_http.cors.allowed_origins)),
+      Key::StringList(otlp_http + "cors.allowed_headers", FIELD(otlp_http.cors.allowed_headers)),
+      Key::Duration(otlp_http + "cors.max_age", FIELD(otlp_http.cors.max_age), 0, kDay),
+      // clang-format on
+  };
+  keys.insert(keys.end(), otlp_http_keys.begin(), otlp_http_keys.end());
+  AppendTlsKeys<&Options::otlp_http>(otlp_http + "tls.", &keys);
 
   const ConfigKeys<Options> http_keys = {
       // clang-format off: one line a key.

@@ -26,17 +26,14 @@ ConfigKeys<GeneratorOptions> GeneratorKeys();
 // The keys of each [[remote_write]].
 ConfigKeys<RemoteWriteOptions> RemoteWriteKeys();
 
-// The keys of each [[http.users]], [[http.tokens]] and [[otlp.grpc.tokens]].
+// The keys of each [[http.users]], [[http.tokens]], [[otlp.grpc.tokens]] and
+// [[otlp.http.tokens]].
 ConfigKeys<HttpUserOptions> HttpUserKeys();
 ConfigKeys<HttpTokenOptions> HttpTokenKeys();
 ConfigKeys<OtlpTokenOptions> OtlpTokenKeys();
 
 // The keys of a relabelling rule.
 ConfigKeys<RelabelRule> RelabelRuleKeys();
-
-// What to say about the key at `path` when it belongs to something that this version does not have;
-// else an empty text.
-std::string DescribeUnsupportedKey(const std::string& path);
 
 // What is wrong with the name of a label that is set from the configuration, or an empty text.
 // Legal are [a-zA-Z_][a-zA-Z0-9_]*, except for the names that the series themselves need.

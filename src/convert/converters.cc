@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "spanmeter/clock.h"
 #include "spanmeter/quote.h"
 #include "spanmeter/toml_text.h"
 #include "spanmeter/units.h"
@@ -28,6 +29,7 @@ constexpr std::string_view kTempoHttpPort = "3200";
 // Another port each time, so that two of them are no conflict.
 constexpr std::string_view kAnyAddress = "127.0.0.1:0";
 constexpr int64_t kMaxMebibytes = 1 << 20;
+constexpr int64_t kMaxSeconds = int64_t{365} * 86'400;
 
 constexpr const char* kSecretNote =
     "stands in the output and may be secret: let nobody else read that, or use a file or ${NAME}";
@@ -386,6 +388,28 @@ Converted ConvertMebibytes(const YamlNode& value, const YamlNode& /*parent*/) {
   };
   return ConvertLiteral(value, "is no size in MiB", read, [](int64_t mebibytes) {
     return Quoted(FormatByteSize(static_cast<uint64_t>(mebibytes) << 20));
+  });
+}
+
+Converted ConvertBytes(const YamlNode& value, const YamlNode& /*parent*/) {
+  if (value.IsScalar() && value.text == "0") return Nothing();
+  const auto read = [](const std::string& text) -> std::optional<int64_t> {
+    const auto number = ReadWholeNumber(text);
+    return number && *number > 0 && *number <= kMaxMebibytes << 20 ? number : std::nullopt;
+  };
+  return ConvertLiteral(value, "is no size in bytes", read, [](int64_t bytes) {
+    return Quoted(FormatByteSize(static_cast<uint64_t>(bytes)));
+  });
+}
+
+Converted ConvertSeconds(const YamlNode& value, const YamlNode& /*parent*/) {
+  if (value.IsScalar() && value.text == "0") return Nothing();
+  const auto read = [](const std::string& text) -> std::optional<int64_t> {
+    const auto number = ReadWholeNumber(text);
+    return number && *number > 0 && *number <= kMaxSeconds ? number : std::nullopt;
+  };
+  return ConvertLiteral(value, "is no number of seconds", read, [](int64_t seconds) {
+    return Quoted(FormatDuration(seconds * kNanosPerSecond));
   });
 }
 

@@ -63,6 +63,9 @@ Converted ConvertHttpPort(const YamlNode& value, const YamlNode& parent);
 Converted ConvertHttpAddress(const YamlNode& value, const YamlNode& parent);
 
 Converted ConvertMebibytes(const YamlNode& value, const YamlNode& parent);
+// Whole numbers, of which 0 stands for the default.
+Converted ConvertBytes(const YamlNode& value, const YamlNode& parent);
+Converted ConvertSeconds(const YamlNode& value, const YamlNode& parent);
 // VersionTLS12 and the like.
 Converted ConvertGoTlsVersion(const YamlNode& value, const YamlNode& parent);
 

@@ -14,9 +14,10 @@ constexpr std::string_view kStoresTraces =
 constexpr std::string_view kNoRing =
     "is not needed: instances of spanmeter do not know of each other. Send all spans of a trace to "
     "the same one (load balancing by trace id)";
-constexpr std::string_view kOnlyOtlpGrpc =
-    "has no equivalent: spanmeter takes OTLP over gRPC only. Let an OpenTelemetry Collector "
-    "receive these and send OTLP over gRPC";
+constexpr std::string_view kOnlyOtlp =
+    "has no equivalent: spanmeter takes OTLP only. Let an OpenTelemetry Collector receive these "
+    "and "
+    "send OTLP";
 constexpr std::string_view kNoRate =
     "has no equivalent: otlp.grpc.max_in_flight bounds what is taken at a time, max_active_series "
     "what comes of it";
@@ -30,7 +31,7 @@ constexpr std::string_view kTlsFiles =
     "has no equivalent: certificates and keys are files, and ciphers and further versions are "
     "those "
     "of the TLS library";
-constexpr std::string_view kGrpcTuning = "has no equivalent: spanmeter chooses this by itself";
+constexpr std::string_view kPortTuning = "has no equivalent: spanmeter chooses this by itself";
 constexpr std::string_view kNoInternalGrpc =
     "is not needed: no other part of Tempo talks to spanmeter";
 
@@ -72,11 +73,32 @@ constexpr std::array kConfig = std::to_array<TempoOption>({
      "has no equivalent: see otlp.grpc.tokens and otlp.grpc.tls.client_ca_file"},
     {"distributor.receivers.otlp.protocols.grpc.transport", "", nullptr,
      "has no equivalent: spanmeter listens on TCP"},
-    {"distributor.receivers.otlp.protocols.grpc.*", "", nullptr, kGrpcTuning},
-    {"distributor.receivers.otlp.protocols.http", "", nullptr,
-     "has no equivalent yet: let clients send OTLP over gRPC (OTEL_EXPORTER_OTLP_PROTOCOL=grpc, "
-     "port 4317), or a Collector in between"},
-    {"distributor.receivers.*", "", nullptr, kOnlyOtlpGrpc},
+    {"distributor.receivers.otlp.protocols.grpc.*", "", nullptr, kPortTuning},
+    {"distributor.receivers.otlp.protocols.http.endpoint", "otlp.http.listen", ConvertEndpoint,
+     "Tempo listens at localhost:4318 when not given, spanmeter at 0.0.0.0:4318. Where Tempo has "
+     "protocols without http, otlp.http.enabled becomes false"},
+    {"distributor.receivers.otlp.protocols.http.max_request_body_size",
+     "otlp.http.max_message_size", ConvertBytes,
+     "20 MiB for Tempo when not given, 16 MiB for spanmeter"},
+    {"distributor.receivers.otlp.protocols.http.tls.cert_file", "otlp.http.tls.cert_file",
+     ConvertNonEmptyString, ""},
+    {"distributor.receivers.otlp.protocols.http.tls.key_file", "otlp.http.tls.key_file",
+     ConvertNonEmptyString, ""},
+    {"distributor.receivers.otlp.protocols.http.tls.client_ca_file", "otlp.http.tls.client_ca_file",
+     ConvertNonEmptyString, "set: clients must show a certificate"},
+    {"distributor.receivers.otlp.protocols.http.tls.*", "", nullptr, kTlsFiles},
+    {"distributor.receivers.otlp.protocols.http.cors.allowed_origins",
+     "otlp.http.cors.allowed_origins", ConvertStringList, ""},
+    {"distributor.receivers.otlp.protocols.http.cors.allowed_headers",
+     "otlp.http.cors.allowed_headers", ConvertStringList, ""},
+    {"distributor.receivers.otlp.protocols.http.cors.max_age", "otlp.http.cors.max_age",
+     ConvertSeconds, "a number of seconds for Tempo"},
+    {"distributor.receivers.otlp.protocols.http.traces_url_path", "", nullptr,
+     "has no equivalent: spans come to /v1/traces"},
+    {"distributor.receivers.otlp.protocols.http.auth", "", nullptr,
+     "has no equivalent: see otlp.http.tokens and otlp.http.tls.client_ca_file"},
+    {"distributor.receivers.otlp.protocols.http.*", "", nullptr, kPortTuning},
+    {"distributor.receivers.*", "", nullptr, kOnlyOtlp},
     {"distributor.*", "", nullptr,
      "is about how Tempo hands traces on: spanmeter has nothing to set there"},
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "spanmeter/options.h"
+#include "spanmeter/quote.h"
 #include "spanmeter/toml_text.h"
 #include "spanmeter/units.h"
 
@@ -331,9 +332,9 @@ void TempoConverter::AddReceiverDefaults() {
   }
 }
 
-void TempoConverter::SettleMessageSize() {
-  const auto size = [this](const std::string& key) {
-    const std::string text = output_.Effective("otlp.grpc." + key);
+void TempoConverter::SettleMessageSize(const std::string& section) {
+  const auto size = [&](const std::string& key) {
+    const std::string text = output_.Effective(section + "." + key);
     std::string error;
     return ParseByteSize(text.substr(1, text.size() - 2), &error).value_or(0);
   };
@@ -342,7 +343,24 @@ void TempoConverter::SettleMessageSize() {
   const OtlpGrpcOptions defaults;
   const uint64_t messages = defaults.max_in_flight / defaults.max_message_size;
   const std::string text = "\"" + FormatByteSize(messages * message) + "\"";
-  output_.Set("otlp.grpc", {"max_in_flight", text, text, "for max_message_size"});
+  output_.Set(section, {"max_in_flight", text, text, "for max_message_size"});
+}
+
+// Says whether Tempo has the protocol.
+bool TempoConverter::AddListenDefault(const YamlNode& protocols, const std::string& name,
+                                      const std::string& address) {
+  const std::string section = "otlp." + name;
+  for (const YamlEntry& protocol : protocols.entries) {
+    if (protocol.key != name) continue;
+    if (output_.Has(section + ".listen")) return true;
+    output_.Set(section, DefaultSetting("listen", Quoted(address)));
+    Remark(config_, protocol.line, "distributor.receivers.otlp.protocols." + name,
+           "has no endpoint: Tempo listens at localhost then, before 2.7 at all addresses. For "
+           "these remove " +
+               section + ".listen");
+    return true;
+  }
+  return false;
 }
 
 void TempoConverter::AddDefaults() {
@@ -358,16 +376,14 @@ void TempoConverter::AddDefaults() {
   if (uses_service_graphs_ && !output_.Has("generator.service_graphs.max_items")) {
     output_.Set("generator.service_graphs", DefaultSetting("max_items", "10000"));
   }
-  SettleMessageSize();
+  SettleMessageSize("otlp.grpc");
+  SettleMessageSize("otlp.http");
   const YamlNode* const protocols =
       FindPath(config_.root, {"distributor", "receivers", "otlp", "protocols"});
   if (protocols != nullptr) {
-    for (const YamlEntry& protocol : protocols->entries) {
-      if (protocol.key != "grpc" || output_.Has("otlp.grpc.listen")) continue;
-      output_.Set("otlp.grpc", DefaultSetting("listen", "\"localhost:4317\""));
-      Remark(config_, protocol.line, "distributor.receivers.otlp.protocols.grpc",
-             "has no endpoint: Tempo listens at localhost then, before 2.7 at all addresses. For "
-             "these remove otlp.grpc.listen");
+    AddListenDefault(*protocols, "grpc", "localhost:4317");
+    if (!AddListenDefault(*protocols, "http", "localhost:4318")) {
+      output_.Set("otlp.http", {"enabled", "false", "false", "not among Tempo's protocols"});
     }
   }
   if (has_tenants()) {

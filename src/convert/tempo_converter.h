@@ -73,7 +73,9 @@ class TempoConverter {
   void SettleIntrinsicDimensions(const std::string& tenant);
   void AddReceiverDefaults();
   // What is in flight must have room for a message.
-  void SettleMessageSize();
+  void SettleMessageSize(const std::string& section);
+  bool AddListenDefault(const YamlNode& protocols, const std::string& name,
+                        const std::string& address);
   void AddDefaults();
 
   // Whether it is a map, or null, which stands for an empty one; anything else is remarked.

@@ -16,10 +16,13 @@ constexpr std::string_view kGenerator = "generator.";
 constexpr std::string_view kReceiver = "remote_write.";
 
 // The tables in the order in which they are printed, which is that of etc/spanmeter.toml.
-constexpr std::array<std::string_view, 13> kSections = {
+constexpr std::array<std::string_view, 16> kSections = {
     "log",
     "otlp.grpc",
     "otlp.grpc.tls",
+    "otlp.http",
+    "otlp.http.cors",
+    "otlp.http.tls",
     "http",
     "http.tls",
     "storage",

@@ -17,12 +17,12 @@
 #include "spanmeter/http_server.h"
 #include "spanmeter/log.h"
 #include "spanmeter/mutex.h"
+#include "spanmeter/tls_context.h"
 
 #include "http/access.h"
 #include "http/http_metrics.h"
 #include "http/reply.h"
 #include "http/scrape_log.h"
-#include "http/tls_context.h"
 #include "http/ui_files.h"
 
 struct mg_connection;

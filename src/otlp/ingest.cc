@@ -8,6 +8,7 @@
 #include <prometheus/gauge.h>
 
 #include "otlp/gzip.h"
+#include "otlp/json_decoder.h"
 
 namespace spanmeter {
 
@@ -75,6 +76,7 @@ struct Ingest::Scratch {
   Buffer joined;
   Buffer inflated;
   GzipInflater inflater;
+  JsonDecoder json;
   DecodeScratch decode;
 };
 
@@ -121,6 +123,7 @@ class Ingest::ScratchLease {
   ~ScratchLease() {
     scratch_->joined.Trim();
     scratch_->inflated.Trim();
+    scratch_->json.Trim(kMaxIdleBufferBytes);
     scratch_->decode.Trim();
     const MutexLock lock(&ingest_->mutex_);
     if (ingest_->idle_scratch_.size() < kMaxIdleScratch) {
@@ -169,10 +172,15 @@ IngestReply Ingest::Handle(const IngestRequest& request) {
             tenant.message, 0};
   }
 
-  const bool gzip = Edge<2>(request.parts, false).view() == kGzipMagic;
+  using Compression = IngestRequest::Compression;
+  const bool gzip = request.compression == Compression::kGzip ||
+                    (request.compression == Compression::kByContent &&
+                     Edge<2>(request.parts, false).view() == kGzipMagic);
   const uint64_t room =
       gzip ? GzipRoom(size, Edge<4>(request.parts, true).view(), limits_.max_message_size) : 0;
-  const Admission admission(this, size + room);
+  const bool json = request.encoding == IngestRequest::Encoding::kJson;
+  const uint64_t json_room = json ? JsonDecoder::Room(gzip ? room : size) : 0;
+  const Admission admission(this, size + room + json_room);
   if (!admission.admitted()) {
     return {IngestCode::kOverloaded,
             "too many bytes are being worked on (max_in_flight = " +
@@ -205,6 +213,13 @@ IngestReply Ingest::Handle(const IngestRequest& request) {
         return Malformed("cannot decompress the request: corrupt or truncated gzip");
     }
     message = {inflated, inflated_size};
+  }
+  if (json) {
+    std::string error;
+    if (!scratch->json.Decode(message, &error)) {
+      return Malformed("cannot decode the request: " + error);
+    }
+    message = scratch->json.message();
   }
   return HandleMessage(message, request, tenant.generator.get(), &scratch->decode);
 }

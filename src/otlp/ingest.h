@@ -28,7 +28,7 @@ namespace spanmeter {
 
 enum class IngestCode : uint8_t {
   kOk,          // counted; possibly without the spans with invalid ids
-  kMalformed,   // never acceptable: no protobuf, corrupt gzip
+  kMalformed,   // never acceptable: no protobuf or JSON, corrupt gzip
   kTooLarge,    // never acceptable: over max_message_size
   kOverloaded,  // over max_in_flight: to be sent again later
   kCancelled,   // the client had given up before it was counted
@@ -48,8 +48,18 @@ struct IngestReply {
 };
 
 struct IngestRequest {
-  // The message, as received: its parts in order. A gzip stream is recognised by its first bytes.
+  enum class Compression : uint8_t {
+    kByContent,  // gzip if it begins so
+    kNone,
+    kGzip,
+  };
+  enum class Encoding : uint8_t { kProtobuf, kJson };
+
+  // The message, as received: its parts in order.
   std::span<const std::string_view> parts;
+  Compression compression = Compression::kByContent;
+  // Of the message, when it is decompressed.
+  Encoding encoding = Encoding::kProtobuf;
   // What the request says about its tenant, under each header field for it.
   std::vector<std::string_view> tenants;
   // False: the client asked that the spans be taken but not turned into metrics.
@@ -61,8 +71,8 @@ struct IngestRequest {
 struct IngestLimits {
   // Of a message, as received and again decompressed.
   uint64_t max_message_size = 0;
-  // Of all requests that are being worked on, as received plus decompressed. One request alone is
-  // always let in, so that a large one does not starve.
+  // Of all requests that are being worked on, as received plus decompressed, plus what JSON is
+  // turned into. One request alone is always let in, so that a large one does not starve.
   uint64_t max_in_flight = 0;
 };
 

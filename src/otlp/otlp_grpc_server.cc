@@ -19,7 +19,7 @@
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "opentelemetry/proto/collector/trace/v1/trace_service.grpc.pb.h"
-#include "otlp/grpc_listener.h"
+#include "otlp/connection_listener.h"
 #include "otlp/grpc_tls.h"
 #include "otlp/ingest.h"
 #include "otlp/request_gate.h"
@@ -189,7 +189,7 @@ class TraceService final
         metrics_(metrics, "grpc", CodeNames(), options.max_in_flight),
         ingest_({options.max_message_size, options.max_in_flight}, tenants,
                 metrics_.in_flight_bytes()),
-        tokens_(options.tokens, clock, logger, metrics) {}
+        tokens_("otlp.grpc", options.tokens, clock, logger, metrics) {}
 
   // To be called once, before the service is served.
   bool LoadTokens(std::string* error) { return tokens_.Load(error); }
@@ -287,13 +287,7 @@ class Server final : public OtlpGrpcServer {
          SelfMetrics* metrics)
       : clock_(clock),
         logger_(logger),
-        refused_connections_(
-            &prometheus::BuildCounter()
-                 .Name("spanmeter_otlp_connections_refused_total")
-                 .Help("Connections for spans that were closed at once because there were 16384, "
-                       "or hardly any more files may be open.")
-                 .Register(metrics->registry())
-                 .Add({{"transport", "grpc"}})),
+        refused_connections_(RefusedConnections(metrics, "grpc")),
         service_(options, tenants, clock, logger, metrics) {}
   ~Server() override { Shutdown(0); }
 
@@ -316,7 +310,7 @@ class Server final : public OtlpGrpcServer {
     builder.SetResourceQuota(
         grpc::ResourceQuota("spanmeter-otlp").Resize(static_cast<size_t>(QuotaBytes(options))));
     for (const auto& [name, value] : kChannelArguments) builder.AddChannelArgument(name, value);
-    listener_ = GrpcListener::Open(options.listen, clock_, logger_, refused_connections_);
+    listener_ = ConnectionListener::Open(options.listen, clock_, logger_, refused_connections_);
     if (listener_ == nullptr) {
       *error = "cannot listen on " + options.listen +
                ": the port is in use, or the address is not one of this machine";
@@ -369,7 +363,7 @@ class Server final : public OtlpGrpcServer {
   // Gets what the listener accepts. gRPC closes what comes after the server's shutdown.
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;
-  std::unique_ptr<GrpcListener> listener_;
+  std::unique_ptr<ConnectionListener> listener_;
 };
 
 }  // namespace

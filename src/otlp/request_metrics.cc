@@ -41,7 +41,10 @@ OtlpRequestMetrics::OtlpRequestMetrics(SelfMetrics* metrics, const std::string& 
                .Add({{"transport", transport}}, Bytes());
   in_flight_bytes_ = &prometheus::BuildGauge()
                           .Name("spanmeter_otlp_in_flight_bytes")
-                          .Help("Bytes of requests being worked on, as received plus decompressed.")
+                          .Help(
+                              "Bytes of requests being worked on, as received plus decompressed, "
+                              "plus what JSON is "
+                              "turned into.")
                           .Register(registry)
                           .Add({{"transport", transport}});
   prometheus::BuildGauge()

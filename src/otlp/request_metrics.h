@@ -30,6 +30,9 @@ class OtlpRequestMetrics {
   // A request was answered. `bytes` is its size as received. REQUIRES: `code` is one of `codes`.
   void Count(const std::string& code, double seconds, double bytes);
 
+  // A request was refused before it was received. REQUIRES: as for Count().
+  void CountRefused(const std::string& code) { requests_.at(code)->Increment(); }
+
   // Bytes of requests that are being worked on.
   prometheus::Gauge* in_flight_bytes() { return in_flight_bytes_; }
 

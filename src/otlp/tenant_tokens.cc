@@ -22,9 +22,9 @@ std::vector<std::string> Files(const std::vector<OtlpTokenOptions>& tokens) {
 
 }  // namespace
 
-TenantTokens::TenantTokens(const std::vector<OtlpTokenOptions>& tokens, const Clock* clock,
-                           const Logger* logger, SelfMetrics* metrics)
-    : options_(tokens), set_(Files(tokens), clock, logger) {
+TenantTokens::TenantTokens(std::string section, const std::vector<OtlpTokenOptions>& tokens,
+                           const Clock* clock, const Logger* logger, SelfMetrics* metrics)
+    : section_(std::move(section)), options_(tokens), set_(Files(tokens), clock, logger) {
   auto& family = prometheus::BuildCounter()
                      .Name("spanmeter_otlp_auth_failures_total")
                      .Help(
@@ -40,21 +40,18 @@ std::string TenantTokens::Check(const std::vector<std::string_view>& authorizati
                                 const std::vector<std::string_view>& tenants) {
   if (options_.empty()) return "";
   if (authorizations.empty()) {
-    return Refuse(Refusal::kMissing,
-                  "the request has no token: send the metadata authorization: Bearer TOKEN");
+    return Refuse(Refusal::kMissing, "the request has no token: send authorization: Bearer TOKEN");
   }
   const std::optional<std::string_view> token =
       authorizations.size() == 1 ? BearerToken(authorizations.front()) : std::nullopt;
   if (!token) {
     return Refuse(Refusal::kMalformed,
-                  "the metadata authorization is not of the form Bearer TOKEN: send it once, and "
-                  "so");
+                  "authorization is not of the form Bearer TOKEN: send it once, and so");
   }
   const std::vector<size_t> found = set_.Find(*token);
   if (found.empty()) {
-    return Refuse(Refusal::kWrong,
-                  "the token is not known: see otlp.grpc.tokens of the server's "
-                  "configuration");
+    return Refuse(Refusal::kWrong, "the token is not known: see " + section_ +
+                                       ".tokens of the server's configuration");
   }
   const bool is_allowed = std::any_of(found.begin(), found.end(), [&](size_t i) {
     const std::string& tenant = options_[i].tenant;
@@ -62,8 +59,8 @@ std::string TenantTokens::Check(const std::vector<std::string_view>& authorizati
   });
   if (is_allowed) return "";
   return Refuse(Refusal::kTenant,
-                "the token is another tenant's than the one that X-Scope-OrgID names: see "
-                "otlp.grpc.tokens of the server's configuration");
+                "the token is another tenant's than the one that X-Scope-OrgID names: see " +
+                    section_ + ".tokens of the server's configuration");
 }
 
 std::string TenantTokens::Refuse(Refusal refusal, std::string message) {

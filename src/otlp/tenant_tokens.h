@@ -22,8 +22,9 @@ namespace spanmeter {
 // Thread-safe.
 class TenantTokens {
  public:
-  // The pointers must outlive this.
-  TenantTokens(const std::vector<OtlpTokenOptions>& tokens, const Clock* clock,
+  // `section` is that of the tokens in the configuration, "otlp.grpc". The pointers must outlive
+  // this.
+  TenantTokens(std::string section, const std::vector<OtlpTokenOptions>& tokens, const Clock* clock,
                const Logger* logger, SelfMetrics* metrics);
 
   // Reads all files; false, with what is wrong with the first such file in *error, unless each
@@ -46,6 +47,7 @@ class TenantTokens {
 
   std::string Refuse(Refusal refusal, std::string message);
 
+  const std::string section_;
   const std::vector<OtlpTokenOptions> options_;
   TokenSet set_;
   // By Refusal; they belong to the registry.

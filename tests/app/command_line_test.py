@@ -18,7 +18,16 @@ BINARY = os.environ["SPANMETER"]
 SOURCE_DIR = pathlib.Path(os.environ["SPANMETER_SOURCE_DIR"])
 DEADLINE_SECONDS = 30
 
-ANY_PORTS = '[otlp.grpc]\nlisten = "127.0.0.1:0"\n[http]\nlisten = "127.0.0.1:0"\n'
+PORTS = {"otlp.grpc": "otlp_grpc", "otlp.http": "otlp_http", "http": "http"}
+
+
+def ports(**addresses):
+    """A configuration with ports that the system chooses, but for those in `addresses`."""
+    return "".join(f'[{section}]\nlisten = "{addresses.get(name, "127.0.0.1:0")}"\n'
+                   for section, name in PORTS.items())
+
+
+ANY_PORTS = ports()
 
 
 def run(*arguments, **options):
@@ -47,7 +56,7 @@ class CommandLineTest(unittest.TestCase):
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         lines, addresses = [], {}
-        while len(addresses) < 2:
+        while len(addresses) < len(PORTS):
             line = process.stderr.readline()
             self.assertNotEqual(line, "", lines)
             lines.append(line)
@@ -84,8 +93,8 @@ class CommandLineTest(unittest.TestCase):
                 result = run(f"--config.file={path}", *arguments)
                 self.assertEqual((result.returncode, result.stdout), (1, ""))
                 self.assertEqual(result.stderr,
-                                 f"{path}:6: log.level must be a string, but is an integer\n"
-                                 f'{path}:7: unknown key log.formt: did you mean "format"?\n')
+                                 f"{path}:8: log.level must be a string, but is an integer\n"
+                                 f'{path}:9: unknown key log.formt: did you mean "format"?\n')
 
     def test_a_missing_file_is_named(self):
         result = run("--config.file=/nonexistent/spanmeter.toml")
@@ -161,18 +170,16 @@ class CommandLineTest(unittest.TestCase):
                 result = run(f"--config.file={path}", *arguments)
                 self.assertEqual((result.returncode, result.stdout), (1, ""))
                 self.assertEqual(result.stderr,
-                                 f'{path}:7: remote_write[0].authorization.credentials_file = "/nonexistent/token" '
+                                 f'{path}:9: remote_write[0].authorization.credentials_file = "/nonexistent/token" '
                                  "cannot be read: No such file or directory\n")
 
     def test_a_taken_port_ends_the_start_and_leaves_nothing_running(self):
-        for section, port_name in (("otlp.grpc", "otlp_grpc"), ("http", "http")):
-            with self.subTest(section=section), socket.socket() as taken:
+        for port_name in PORTS.values():
+            with self.subTest(port=port_name), socket.socket() as taken:
                 taken.bind(("127.0.0.1", 0))
                 taken.listen()
                 address = f"127.0.0.1:{taken.getsockname()[1]}"
-                other = "http" if section == "otlp.grpc" else "otlp.grpc"
-                result = run("--config.file=" + self.write(
-                    f'[{section}]\nlisten = "{address}"\n[{other}]\nlisten = "127.0.0.1:0"\n'))
+                result = run("--config.file=" + self.write(ports(**{port_name: address})))
                 self.assertEqual(result.returncode, 1, result.stderr)
                 self.assertRegex(result.stderr, rf'level=error msg="cannot start" port={port_name} error=')
                 self.assertIn(address, result.stderr)
@@ -181,8 +188,7 @@ class CommandLineTest(unittest.TestCase):
 
     def test_a_missing_certificate_ends_the_start(self):
         result = run("--config.file=" + self.write(
-            '[http]\nlisten = "127.0.0.1:0"\n[otlp.grpc]\nlisten = "127.0.0.1:0"\n'
-            'tls = {cert_file = "/nonexistent/cert.pem", key_file = "/nonexistent/key.pem"}\n'))
+            ANY_PORTS + 'tls = {cert_file = "/nonexistent/cert.pem", key_file = "/nonexistent/key.pem"}\n'))
         self.assertEqual(result.returncode, 1, result.stderr)
         self.assertIn("/nonexistent/cert.pem", result.stderr)
 

@@ -16,6 +16,8 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 const CONFIG = `
 [otlp.grpc]
 listen = "127.0.0.1:0"
+[otlp.http]
+listen = "127.0.0.1:0"
 [http]
 listen = "127.0.0.1:0"
 [generator]

@@ -93,6 +93,13 @@ Options Unusual() {
   options.otlp_grpc.max_message_size = 1'025;
   options.otlp_grpc.max_in_flight = 1'026;
   options.otlp_grpc.tls = ServerTlsOptions{"/a", "/b \"quoted\"", "/c\\"};
+  options.otlp_http = {false,
+                       "[::1]:3",
+                       1026,
+                       1'000'000'000'001,
+                       {{"/token", ""}},
+                       {{"https://*.example.com"}, {"*"}, 1'500'000'000},
+                       ServerTlsOptions{"/f", "/g", "/h"}};
   options.otlp_grpc.tokens = {{"/token \"a\"", "team-a"}, {"/token b", ""}};
   options.http = UnusualHttp();
   options.tenancy = {true, 7};
@@ -199,7 +206,7 @@ TEST(PrintConfig, WritesEachSectionOnce) {
   size_t sections = 0;
   for (size_t pos = 0; (pos = printed.find("\n[", pos)) != std::string::npos; ++pos) ++sections;
   // Of each receiver there are four, and storage is one as well.
-  EXPECT_EQ(sections, 12u + 1u + 3u * 4u) << printed;
+  EXPECT_EQ(sections, 15u + 1u + 3u * 4u) << printed;
   EXPECT_THAT(printed, HasSubstr("\n[otlp.grpc.tls]\ncert_file = \"/a\"\n"));
 }
 

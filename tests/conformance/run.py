@@ -48,10 +48,6 @@ COLLECTION_INTERVAL_MS = 1000
 # accepted, but not a missing end time.
 BASE_GENERATOR = {"ingestion_time_range_slack": "400000h"}
 
-# There is no OTLP/HTTP receiver: such requests go over gRPC, and the answers are compared with what
-# they would be over HTTP.
-HTTP_STATUS = {grpc.StatusCode.OK: "HTTP 200", grpc.StatusCode.INVALID_ARGUMENT: "HTTP 400"}
-
 # Processors with something that happens without a request.
 WAITING_PROCESSORS = "service-graphs"
 
@@ -209,15 +205,18 @@ def send(case, directory, server):
         body = (directory / request["file"]).read_bytes()
         if case.get("relative_time"):
             body = otlp_wire.shift_times(body, time.time_ns() - case["time_base_unix_nano"])
-        metadata = [(key.lower(), value) for key, value in request.get("metadata", {}).items()]
-        code, _, reply = server.export(body, metadata)
-        status = code.name
+        metadata = request.get("metadata", {})
         if request.get("transport") == "http":
-            status = HTTP_STATUS.get(code, status)
+            http_status, _, reply = server.export_http(body, **metadata)
+            status, accepted = f"HTTP {http_status}", http_status == 200
+        else:
+            code, _, reply = server.export(
+                body, [(key.lower(), value) for key, value in metadata.items()])
+            status, accepted = code.name, code == grpc.StatusCode.OK
         rejected = otlp_wire.rejected_spans(reply)
         if rejected:
             status += f" rejected={rejected}"
-        if code == grpc.StatusCode.OK:
+        if accepted:
             sent.append(body)
         responses.append((request["file"], status))
         pause_ms = request["pause_after_ms"]

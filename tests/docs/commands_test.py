@@ -38,9 +38,10 @@ START = "spanmeter --config.file=etc/spanmeter.toml"
 
 # What is run, and a pattern for what it prints.
 HERE = {
-    "export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317": r"",
-    "export OTEL_EXPORTER_OTLP_PROTOCOL=grpc": r"",
+    "export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318": r"",
+    "export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf": r"",
     "export OTEL_SERVICE_NAME=checkout": r"",
+    "curl -s http://127.0.0.1:4318/v1/traces -H 'Content-Type: application/json' -d '{\"resourceSpans\": []}'": r"{}",
     "curl -s http://127.0.0.1:9797/-/ready": r"ready\n",
     "curl -s http://127.0.0.1:9797/metrics/generated | head -n 20": r"[^\0]*traces_spanmetrics_\w+\{[^\0]*",
     START: r"",
@@ -102,6 +103,7 @@ class CommandsTest(unittest.TestCase):
         """Runs a command in a shell, against the running spanmeter."""
         command = command.replace("127.0.0.1:9797", self.spanmeter.http_address)
         command = command.replace("127.0.0.1:4317", self.spanmeter.grpc_address)
+        command = command.replace("127.0.0.1:4318", self.spanmeter.otlp_http_address)
         path = f"{pathlib.Path(os.environ['SPANMETER']).parent}:{os.environ['PATH']}"
         return subprocess.run(["bash", "-euc", command], cwd=self.directory,
                               env={**os.environ, "PATH": path}, capture_output=True, text=True,

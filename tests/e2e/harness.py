@@ -87,7 +87,7 @@ class Spanmeter:
         self._binary = binary or spanmeter_binary()
         self._log = self.directory / "log"
         self.process = None
-        self.grpc_address = self.http_address = None
+        self.grpc_address = self.otlp_http_address = self.http_address = None
         self._channel = None
 
     def __enter__(self):
@@ -104,7 +104,7 @@ class Spanmeter:
         keeps its own, since what its configuration says of them stays the same.
         """
         tables = dict(tables or {})
-        for name in ("otlp.grpc", "http"):
+        for name in ("otlp.grpc", "otlp.http", "http"):
             tables[name] = {"listen": "127.0.0.1:0", **tables.get(name, {})}
         self.write_config(to_toml(tables))
 
@@ -126,6 +126,8 @@ class Spanmeter:
         self.launch()
         self.grpc_address = wait_until(lambda: self._announced("otlp_grpc"), "the OTLP port")
         self.http_address = wait_until(lambda: self._announced("http"), "the HTTP port")
+        # It comes before the others, or is off.
+        self.otlp_http_address = self._announced("otlp_http")
         wait_until(self._ready, "/-/ready")
 
     def _announced(self, port):
@@ -159,6 +161,10 @@ class Spanmeter:
         request = urllib.request.Request(f"http://{self.http_address}{path}", method=method)
         for name, value in headers.items():
             request.add_header(name.replace("_", "-"), value)
+        return self._answer(request)
+
+    @staticmethod
+    def _answer(request):
         try:
             with urllib.request.urlopen(request, timeout=DEADLINE_SECONDS) as response:
                 return response.status, response.headers, response.read()
@@ -187,6 +193,15 @@ class Spanmeter:
             return grpc.StatusCode.OK, "", reply
         except grpc.RpcError as error:
             return error.code(), error.details(), b""
+
+    def export_http(self, body, content_type="application/x-protobuf", **headers):
+        """Sends spans over HTTP. Returns (status, headers, body)."""
+        request = urllib.request.Request(
+            f"http://{self.otlp_http_address}/v1/traces", data=body, method="POST")
+        request.add_header("Content-Type", content_type)
+        for name, value in headers.items():
+            request.add_header(name.replace("_", "-"), value)
+        return self._answer(request)
 
     def hang_up(self):
         """Asks the process to reload its configuration."""

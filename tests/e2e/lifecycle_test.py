@@ -50,7 +50,8 @@ class LifecycleTest(unittest.TestCase):
 
     def check_second_instance(self, section):
         with harness.Spanmeter() as first:
-            address = {"otlp.grpc": first.grpc_address, "http": first.http_address}[section]
+            address = {"otlp.grpc": first.grpc_address, "otlp.http": first.otlp_http_address,
+                       "http": first.http_address}[section]
             second = harness.Spanmeter({section: {"listen": address}})
             self.addCleanup(second.close)
             second.launch()
@@ -61,6 +62,9 @@ class LifecycleTest(unittest.TestCase):
 
     def test_a_second_instance_on_the_port_for_spans_says_what_is_wrong(self):
         self.check_second_instance("otlp.grpc")
+
+    def test_a_second_instance_on_the_port_for_spans_by_http_says_what_is_wrong(self):
+        self.check_second_instance("otlp.http")
 
     def test_a_second_instance_on_the_http_port_says_what_is_wrong(self):
         self.check_second_instance("http")

@@ -11,8 +11,9 @@ class Loadgen:
     """A running spanmeter-loadgen that sends to `server`. Use as a context manager."""
 
     def __init__(self, server, *flags):
+        target = server.otlp_http_address if "--http" in flags else server.grpc_address
         self.process = subprocess.Popen(
-            [harness.loadgen_binary(), "--target", server.grpc_address, "--json", *flags],
+            [harness.loadgen_binary(), "--target", target, "--json", *flags],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.errors = b""
 

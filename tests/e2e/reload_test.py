@@ -157,6 +157,7 @@ class ReloadTest(unittest.TestCase):
         self.start()
         for name, tables in (
                 ("otlp.grpc", {"otlp.grpc": {"listen": "127.0.0.1:1"}}),
+                ("otlp.http", {"otlp.http": {"enabled": False}}),
                 ("http", {"http": {"enable_lifecycle": True, "listen": "127.0.0.1:1"}}),
                 ("tenancy.enabled", {"tenancy": {"enabled": True}}),
                 ("log.format", {"log": {"format": "json"}})):

@@ -271,7 +271,7 @@ class RestartTest(unittest.TestCase):
         self.keep_ports(server)
         send(server, "op")
         self.stop(server)
-        for port in ("http", "otlp.grpc"):
+        for port in ("http", "otlp.grpc", "otlp.http"):
             with harness.Spanmeter({port: self.tables[port]}):
                 server.launch()
                 self.assertEqual(server.wait(), 1)

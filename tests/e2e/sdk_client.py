@@ -15,9 +15,10 @@ def install():
                    check=True, timeout=300)
 
 
-def send(server, compression, *scenario):
+def send(server, compression, *scenario, protocol="grpc"):
     """Sends a scenario, see sdk/client.js; returns the ids of its traces."""
+    url = (f"http://{server.grpc_address}" if protocol == "grpc"
+           else f"http://{server.otlp_http_address}/v1/traces")
     result = subprocess.run(
-        ["node", "client.js", f"http://{server.grpc_address}", compression,
-         *map(str, scenario)], cwd=SDK, stdout=subprocess.PIPE, check=True, timeout=120)
+        ["node", "client.js", protocol, url, compression, *map(str, scenario)], cwd=SDK, stdout=subprocess.PIPE, check=True, timeout=120)
     return json.loads(result.stdout)["traceIds"]

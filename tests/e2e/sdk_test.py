@@ -12,11 +12,12 @@ class SdkTest(unittest.TestCase):
     def setUpClass(cls):
         sdk_client.install()
 
-    def check(self, compression):
+    def check(self, compression, protocol="grpc"):
         service, count = f"sdk-{compression}", 150
         with harness.Spanmeter({"generator.span_metrics": {
                 "dimensions": ["http.request.method", "deployment.environment"]}}) as server:
-            trace_ids = sdk_client.send(server, compression, "users", service, count)
+            trace_ids = sdk_client.send(server, compression, "users", service, count,
+                                        protocol=protocol)
             samples = harness.parse_samples(server.scrape(accept=harness.OPENMETRICS))
         series = harness.series_of(samples)
         common = {"service": service, "deployment_environment": "test"}
@@ -46,6 +47,16 @@ class SdkTest(unittest.TestCase):
 
     def test_gzip_requests_of_an_sdk_are_counted(self):
         self.check("gzip")
+
+    def test_requests_of_an_sdk_by_http_in_protobuf_are_counted(self):
+        for compression in ("none", "gzip"):
+            with self.subTest(compression=compression):
+                self.check(compression, "http/protobuf")
+
+    def test_requests_of_an_sdk_by_http_in_json_are_counted(self):
+        for compression in ("none", "gzip"):
+            with self.subTest(compression=compression):
+                self.check(compression, "http/json")
 
 
 if __name__ == "__main__":

@@ -74,6 +74,8 @@ HOMES = {
 LIBRARIES = [
     ("gRPC", re.compile(r"grpc(pp|\+\+)?/|.*\.grpc\.pb\.h$"), {"otlp"}),
     ("libprotobuf", re.compile(r"google/protobuf/|.*\.pb\.h$"), {"otlp"}),
+    ("Boost", re.compile(r"boost/"), {"otlp"}),
+    ("RapidJSON", re.compile(r"rapidjson/"), {"otlp"}),
     ("CivetWeb", re.compile(r"civetweb\.h$|CivetServer\.h$"), {"http"}),
     ("libcurl", re.compile(r"curl/"), {"remote_write"}),
     ("SQLite", re.compile(r"sqlite3\.h$"), {"remote_write"}),

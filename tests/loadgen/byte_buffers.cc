@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <libdeflate.h>
+#include <vector>
 
 #include <grpc/byte_buffer.h>
 #include <grpc/compression.h>
@@ -56,6 +57,17 @@ grpc::ByteBuffer GzipBuffer(std::string_view bytes) {
       &buffer, grpc_raw_compressed_byte_buffer_create(&slice, 1, GRPC_COMPRESS_GZIP));
   grpc_slice_unref(slice);
   return buffer;
+}
+
+std::string BytesOf(const grpc::ByteBuffer& buffer) {
+  std::string bytes;
+  std::vector<grpc::Slice> slices;
+  if (buffer.Length() == 0 || !buffer.Dump(&slices).ok()) return bytes;
+  bytes.reserve(buffer.Length());
+  for (const grpc::Slice& slice : slices) {
+    bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  }
+  return bytes;
 }
 
 }  // namespace spanmeter::loadgen

@@ -18,6 +18,9 @@ grpc::ByteBuffer PlainBuffer(std::shared_ptr<const std::string> bytes);
 // compression algorithm, so that the peer is told.
 grpc::ByteBuffer GzipBuffer(std::string_view bytes);
 
+// What a message holds, as it is, compressed or not.
+std::string BytesOf(const grpc::ByteBuffer& buffer);
+
 }  // namespace spanmeter::loadgen
 
 #endif  // SPANMETER_TESTS_LOADGEN_BYTE_BUFFERS_H_

@@ -13,14 +13,15 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/credentials.h>
 
+#include "loadgen/byte_buffers.h"
+#include "loadgen/http_worker.h"
+#include "loadgen/worker.h"
+
 namespace spanmeter::loadgen {
 namespace {
 
 constexpr char kMethod[] = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 constexpr auto kConnectTimeout = std::chrono::seconds(5);
-// A refused request is not sent again, but its connection rests for a moment, or a server that is
-// down would be asked as fast as the processor allows.
-constexpr auto kRefusedPause = std::chrono::milliseconds(100);
 
 using Clock = std::chrono::system_clock;
 
@@ -57,22 +58,6 @@ uint64_t TakeVarint(const std::string& bytes, size_t* at) {
   return value;
 }
 
-// rejected_spans of an ExportTraceServiceResponse: field 1 of its field 1, which is the only one.
-uint64_t RejectedSpans(const grpc::ByteBuffer& reply) {
-  if (reply.Length() == 0) return 0;
-  std::vector<grpc::Slice> slices;
-  if (!reply.Dump(&slices).ok()) return 0;
-  std::string bytes;
-  for (const grpc::Slice& slice : slices) {
-    bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
-  }
-  size_t at = 0;
-  if (TakeVarint(bytes, &at) != (1 << 3 | 2)) return 0;
-  TakeVarint(bytes, &at);
-  if (TakeVarint(bytes, &at) != (1 << 3 | 0)) return 0;
-  return TakeVarint(bytes, &at);
-}
-
 std::optional<std::string> ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return std::nullopt;
@@ -80,6 +65,15 @@ std::optional<std::string> ReadFile(const std::string& path) {
 }
 
 }  // namespace
+
+// It is field 1 of field 1, which is the only one.
+uint64_t RejectedSpans(const std::string& response) {
+  size_t at = 0;
+  if (TakeVarint(response, &at) != (1 << 3 | 2)) return 0;
+  TakeVarint(response, &at);
+  if (TakeVarint(response, &at) != (1 << 3 | 0)) return 0;
+  return TakeVarint(response, &at);
+}
 
 void Score::Merge(const Score& other) {
   requests += other.requests;
@@ -167,7 +161,7 @@ class Slot {
       score->error_example.emplace(code, status_.error_message());
       return;
     }
-    const uint64_t rejected = std::min(RejectedSpans(reply_), spans_);
+    const uint64_t rejected = std::min(RejectedSpans(BytesOf(reply_)), spans_);
     score->rejected_spans += rejected;
     score->acknowledged_spans += spans_ - rejected;
     score->latency.Add(std::chrono::duration_cast<std::chrono::nanoseconds>(
@@ -176,9 +170,6 @@ class Slot {
   }
 
  private:
-  // Even when nothing is due for long, an end of the run is noticed.
-  static constexpr auto kLongestWait = std::chrono::milliseconds(200);
-
   const LoadOptions& options_;
   grpc::GenericStub stub_;
   grpc::Alarm alarm_;
@@ -191,10 +182,10 @@ class Slot {
   grpc::Status status_;
 };
 
-// A thread with its connections.
-class Worker {
+// Has several connections.
+class GrpcWorker final : public Worker {
  public:
-  Worker(const LoadOptions& options, Pacer* pacer, BatchSource* source)
+  GrpcWorker(const LoadOptions& options, Pacer* pacer, BatchSource* source)
       : options_(options), pacer_(pacer), source_(source) {}
 
   void AddConnection(const std::shared_ptr<grpc::Channel>& channel) {
@@ -203,7 +194,8 @@ class Worker {
     }
   }
 
-  void Run() {
+ private:
+  void SendAll() override {
     size_t active = 0;
     for (const auto& slot : slots_) {
       if (slot->Begin(pacer_, source_, Clock::time_point::min(), &queue_)) ++active;
@@ -213,8 +205,7 @@ class Worker {
     while (active > 0 && queue_.Next(&tag, &ok)) {
       Slot* const slot = static_cast<Slot*>(tag);
       if (!slot->waiting()) {
-        const MutexLock lock(&mutex_);
-        slot->Count(&score_);
+        Update([slot](Score* score) { slot->Count(score); });
       }
       const Clock::time_point earliest =
           slot->failed() ? Clock::now() + kRefusedPause : Clock::time_point::min();
@@ -223,24 +214,13 @@ class Worker {
     queue_.Shutdown();
     while (queue_.Next(&tag, &ok)) {
     }
-    done_.store(true, std::memory_order_release);
   }
 
-  bool done() const { return done_.load(std::memory_order_acquire); }
-  Score score() const {
-    const MutexLock lock(&mutex_);
-    return score_;
-  }
-
- private:
   const LoadOptions& options_;
   Pacer* const pacer_;
   BatchSource* const source_;
   grpc::CompletionQueue queue_;
   std::vector<std::unique_ptr<Slot>> slots_;
-  std::atomic<bool> done_{false};
-  mutable Mutex mutex_;
-  Score score_ GUARDED_BY(mutex_);
 };
 
 Client::Client(const LoadOptions& options, BatchSource* source)
@@ -253,6 +233,7 @@ Client::~Client() {
 }
 
 bool Client::Connect(std::string* error) {
+  if (options_.http) return HttpWorker::CanConnect(options_, error);
   std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
   if (!options_.tls_ca_file.empty()) {
     grpc::SslCredentialsOptions tls;
@@ -288,12 +269,22 @@ bool Client::Connect(std::string* error) {
 
 void Client::Start() {
   pacer_ = std::make_unique<Pacer>(options_);
-  const uint64_t threads = std::min(options_.threads, options_.connections);
-  for (uint64_t i = 0; i < threads; ++i) {
-    workers_.push_back(std::make_unique<Worker>(options_, pacer_.get(), source_));
-  }
-  for (size_t i = 0; i < channels_.size(); ++i) {
-    workers_[i % threads]->AddConnection(channels_[i]);
+  if (options_.http) {
+    // A connection has one request at a time.
+    for (uint64_t i = 0; i < options_.connections * options_.in_flight; ++i) {
+      workers_.push_back(std::make_unique<HttpWorker>(options_, pacer_.get(), source_));
+    }
+  } else {
+    const uint64_t threads = std::min(options_.threads, options_.connections);
+    std::vector<GrpcWorker*> workers;
+    for (uint64_t i = 0; i < threads; ++i) {
+      auto worker = std::make_unique<GrpcWorker>(options_, pacer_.get(), source_);
+      workers.push_back(worker.get());
+      workers_.push_back(std::move(worker));
+    }
+    for (size_t i = 0; i < channels_.size(); ++i) {
+      workers[i % threads]->AddConnection(channels_[i]);
+    }
   }
   for (const auto& worker : workers_) {
     threads_.emplace_back([w = worker.get()] { w->Run(); });

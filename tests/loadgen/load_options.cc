@@ -14,6 +14,7 @@ constexpr int64_t kNanosPerSecond = 1'000'000'000;
 
 // Layout of --help.
 constexpr size_t kHelpColumn = 26;
+constexpr uint64_t kMaxHttpConnections = 1000;
 constexpr size_t kHelpWidth = 96;
 
 // One flag: how it is written, what it does, and how its value is taken over. `parse` returns what
@@ -88,7 +89,8 @@ std::vector<Flag> Flags(LoadOptions* o) {
   };
   const uint64_t any = std::numeric_limits<int64_t>::max();
   return {
-      {"--target", "HOST:PORT", "OTLP/gRPC port to send to (localhost:4317)", text(&o->target)},
+      {"--target", "HOST:PORT", "port to send to (localhost:4317, with --http localhost:4318)",
+       text(&o->target)},
       {"--scenario", "NAME",
        "synthetic: configurable spans for measuring; shop: lifelike traces of a small shop, until "
        "stopped (synthetic)",
@@ -131,6 +133,11 @@ std::vector<Flag> Flags(LoadOptions* o) {
       {"--attribute-bytes", "N", "length of each attribute's value; synthetic only (20)",
        count(0, 65'536, &o->attribute_bytes)},
       {"--gzip", "", "compress the requests", set(&o->gzip)},
+      {"--http", "",
+       "send over HTTP instead of gRPC; each request in flight has a connection and a thread of "
+       "its "
+       "own then",
+       set(&o->http)},
       {"--deadline", "TIME", "give up on a request after this time (30s)",
        duration(&o->deadline_nanos)},
       {"--tls-ca", "FILE", "use TLS and trust these certificate authorities (PEM)",
@@ -155,6 +162,10 @@ std::string Contradiction(const LoadOptions& o, bool span_names_given) {
   }
   if (o.label_sets == 0 && o.services * o.span_names > 10'000'000) {
     return "--services times --span-names must not pass 10000000";
+  }
+  if (o.http && o.connections * o.in_flight > kMaxHttpConnections) {
+    return "--connections times --in-flight must not pass " + std::to_string(kMaxHttpConnections) +
+           " with --http";
   }
   if (o.tls_cert_file.empty() != o.tls_key_file.empty()) {
     return "--tls-cert and --tls-key go together";
@@ -206,6 +217,8 @@ bool ParseLoadOptions(const std::vector<std::string>& arguments, LoadOptions* op
     }
     span_names_given = span_names_given || name == "--span-names";
   }
+  if (options->target.empty())
+    options->target = options->http ? "localhost:4318" : "localhost:4317";
   if (options->scenario == Scenario::kShop && !options->rate_given) options->rate = kShopRate;
   *error = Contradiction(*options, span_names_given);
   return error->empty();
@@ -214,7 +227,7 @@ bool ParseLoadOptions(const std::vector<std::string>& arguments, LoadOptions* op
 std::string LoadOptionsHelp() {
   std::string text =
       "Usage: spanmeter-loadgen [flags]\n\n"
-      "Sends OTLP spans over gRPC and reports how the server took them. Stops on SIGINT or "
+      "Sends OTLP spans over gRPC or HTTP and reports how the server took them. Stops on SIGINT or "
       "SIGTERM,\nwaits for the answers and prints the summary.\n\nFlags, with defaults in "
       "parentheses:\n";
   LoadOptions unused;

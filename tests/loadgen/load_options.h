@@ -12,7 +12,7 @@ namespace spanmeter::loadgen {
 enum class Scenario : uint8_t { kSynthetic, kShop };
 
 struct LoadOptions {
-  std::string target = "localhost:4317";
+  std::string target;  // set by ParseLoadOptions() where it is not given
   Scenario scenario = Scenario::kSynthetic;
 
   uint64_t connections = 4;
@@ -27,6 +27,7 @@ struct LoadOptions {
   uint64_t spans = 0;          // 0 = until the duration is over or a signal comes
   int64_t deadline_nanos = 30'000'000'000;
   bool gzip = false;
+  bool http = false;  // OTLP over HTTP, in_flight connections for each
 
   uint64_t services = 10;
   uint64_t span_names = 50;  // per service

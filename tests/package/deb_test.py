@@ -121,7 +121,7 @@ class BootedTest(unittest.TestCase):
         # apt returns when postinst does, which has waited for READY=1: nothing is polled here.
         self.assertEqual(self.service.state(), "active")
         self.assertEqual(self.service.is_enabled(), "enabled")
-        self.assertIn("0.0.0.0:4317 (OTLP/gRPC)", self.host.property(service.UNIT, "StatusText"))
+        self.assertIn("0.0.0.0:4317 (OTLP/gRPC) and 0.0.0.0:4318 (OTLP/HTTP)", self.host.property(service.UNIT, "StatusText"))
         self.assertEqual(self.service.calls(), 0)
         sent = self.service.send(10_000)
         self.assertEqual(self.service.calls(), sent)

@@ -21,13 +21,13 @@ export function noSpansYet() {
     h(
       "p",
       null,
-      "Send some by OTLP over gRPC. Any OpenTelemetry SDK does, with these variables set; 4317 is the port of otlp.grpc.listen:",
+      "Send some by OTLP. Any OpenTelemetry SDK does, with these variables set; 4318 is the port of otlp.http.listen:",
     ),
     code(
-      `export OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=grpc\nexport OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://${host}:4317`,
+      `export OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/protobuf\nexport OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://${host}:4318/v1/traces`,
       "Variables for an OpenTelemetry SDK",
     ),
-    h("p", null, "A collector takes this exporter; list it in the pipeline of your traces:"),
+    h("p", null, "A collector takes this exporter, which sends over gRPC; list it in the pipeline of your traces:"),
     code(
       `exporters:\n  otlp/spanmeter:\n    endpoint: ${host}:4317\n    tls:\n      insecure: true`,
       "Exporter for an OpenTelemetry collector",
@@ -217,7 +217,7 @@ function requests(data) {
     "OTLP answers",
     null,
     seen.length === 0
-      ? empty("No requests yet", h("p", null, "They come to the port of otlp.grpc.listen."))
+      ? empty("No requests yet", h("p", null, "They come to the ports of otlp.grpc.listen and otlp.http.listen."))
       : table({
           id: "requests",
           label: "Answers to OTLP requests by code",

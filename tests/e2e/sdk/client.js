@@ -1,9 +1,10 @@
 // Sends spans with the OpenTelemetry SDK, as applications would.
 //
-//   node client.js URL COMPRESSION users SERVICE COUNT
-//   node client.js URL COMPRESSION shop COUNT
+//   node client.js PROTOCOL URL COMPRESSION users SERVICE COUNT
+//   node client.js PROTOCOL URL COMPRESSION shop COUNT
 //
-// COMPRESSION is none or gzip. Prints {"traceIds": [...]} when the exporters have delivered
+// PROTOCOL is grpc, http/protobuf or http/json, as in OTEL_EXPORTER_OTLP_PROTOCOL; COMPRESSION is none
+// or gzip. Prints {"traceIds": [...]} when the exporters have delivered
 // everything, and fails when they could not.
 //
 // users: COUNT times a server span "GET /users/{id}" of 100 ms with an internal child "load user" of
@@ -17,13 +18,19 @@
 'use strict';
 
 const {context, SpanKind, SpanStatusCode, trace} = require('@opentelemetry/api');
-const {OTLPTraceExporter} = require('@opentelemetry/exporter-trace-otlp-grpc');
 const {Resource} = require('@opentelemetry/resources');
 const {BasicTracerProvider, BatchSpanProcessor} = require('@opentelemetry/sdk-trace-base');
 
+const EXPORTERS = {
+  'grpc': '@opentelemetry/exporter-trace-otlp-grpc',
+  'http/protobuf': '@opentelemetry/exporter-trace-otlp-proto',
+  'http/json': '@opentelemetry/exporter-trace-otlp-http',
+};
+
 // A service with an exporter of its own.
 class Service {
-  constructor({url, compression}, resource) {
+  constructor({protocol, url, compression}, resource) {
+    const {OTLPTraceExporter} = require(EXPORTERS[protocol]);
     const exporter = new OTLPTraceExporter({url, compression});
     // The processor only logs that an export failed.
     const watched = {
@@ -107,10 +114,10 @@ async function shop(target, count) {
   return traceIds;
 }
 
-async function main(url, compression, scenario, ...rest) {
+async function main(protocol, url, compression, scenario, ...rest) {
   const scenarios = {
-    users: ([name, count]) => users({url, compression}, name, Number(count)),
-    shop: ([count]) => shop({url, compression}, Number(count)),
+    users: ([name, count]) => users({protocol, url, compression}, name, Number(count)),
+    shop: ([count]) => shop({protocol, url, compression}, Number(count)),
   };
   console.log(JSON.stringify({traceIds: await scenarios[scenario](rest)}));
 }

@@ -1,12 +1,12 @@
-// Accepts the connections of the OTLP/gRPC port and hands them to gRPC.
+// Accepts the connections of a port for spans and hands them to its server.
 //
 // gRPC can listen by itself, but the first accept() that fails, because no more files may be open,
 // makes it close the port for good while the process seems well. This listener outlives that. It
 // also keeps some descriptors back for everything else that opens files, and takes no more
 // connections than 16 K: what comes beyond is closed at once, and counted.
 
-#ifndef SPANMETER_OTLP_GRPC_LISTENER_H_
-#define SPANMETER_OTLP_GRPC_LISTENER_H_
+#ifndef SPANMETER_SRC_OTLP_CONNECTION_LISTENER_H_
+#define SPANMETER_SRC_OTLP_CONNECTION_LISTENER_H_
 
 #include <cstdint>
 #include <functional>
@@ -19,8 +19,12 @@
 
 #include "spanmeter/clock.h"
 #include "spanmeter/log.h"
+#include "spanmeter/self_metrics.h"
 
 namespace spanmeter {
+
+// What a listener of this transport counts: connections that were closed at once.
+prometheus::Counter* RefusedConnections(SelfMetrics* metrics, const std::string& transport);
 
 // An open file descriptor.
 class OwnedFd {
@@ -38,7 +42,7 @@ class OwnedFd {
   int fd_;
 };
 
-class GrpcListener {
+class ConnectionListener {
  public:
   // Gets a connection, which it has to close, and the socket that it came in by.
   using Take = std::function<void(int listener_fd, int fd)>;
@@ -46,11 +50,12 @@ class GrpcListener {
   // Opens the port at `listen`, which is "host:port" as ParseListenAddress() has checked it, on all
   // addresses that the host has. Returns null when it cannot. Connections wait until Start().
   // `clock` and `logger` must outlive this; `refused` counts what was closed at once, and does too.
-  static std::unique_ptr<GrpcListener> Open(const std::string& listen, const Clock* clock,
-                                            const Logger* logger, prometheus::Counter* refused);
-  ~GrpcListener();
-  GrpcListener(const GrpcListener&) = delete;
-  GrpcListener& operator=(const GrpcListener&) = delete;
+  static std::unique_ptr<ConnectionListener> Open(const std::string& listen, const Clock* clock,
+                                                  const Logger* logger,
+                                                  prometheus::Counter* refused);
+  ~ConnectionListener();
+  ConnectionListener(const ConnectionListener&) = delete;
+  ConnectionListener& operator=(const ConnectionListener&) = delete;
 
   uint16_t port() const { return port_; }
 
@@ -61,7 +66,7 @@ class GrpcListener {
   void Stop();
 
  private:
-  GrpcListener(const Clock* clock, const Logger* logger, prometheus::Counter* refused);
+  ConnectionListener(const Clock* clock, const Logger* logger, prometheus::Counter* refused);
 
   bool OpenAll(const std::string& host, const std::string& port);
   void Run();
@@ -81,4 +86,4 @@ class GrpcListener {
 
 }  // namespace spanmeter
 
-#endif  // SPANMETER_OTLP_GRPC_LISTENER_H_
+#endif  // SPANMETER_SRC_OTLP_CONNECTION_LISTENER_H_

@@ -1,4 +1,4 @@
-#include "otlp/grpc_listener.h"
+#include "otlp/connection_listener.h"
 
 #include <algorithm>
 #include <chrono>
@@ -31,12 +31,12 @@ using ::testing::HasSubstr;
 
 constexpr auto kDeadline = std::chrono::seconds(30);
 
-class GrpcListenerTest : public ::testing::Test {
+class ConnectionListenerTest : public ::testing::Test {
  protected:
-  ~GrpcListenerTest() override { setrlimit(RLIMIT_NOFILE, &limit_before_); }
+  ~ConnectionListenerTest() override { setrlimit(RLIMIT_NOFILE, &limit_before_); }
 
-  std::unique_ptr<GrpcListener> Open(const std::string& listen) {
-    return GrpcListener::Open(listen, &clock_, &logger_, &refused_);
+  std::unique_ptr<ConnectionListener> Open(const std::string& listen) {
+    return ConnectionListener::Open(listen, &clock_, &logger_, &refused_);
   }
 
   void Start() {
@@ -116,10 +116,10 @@ class GrpcListenerTest : public ::testing::Test {
   prometheus::Counter refused_;
   Mutex mutex_;
   std::vector<OwnedFd> taken_ GUARDED_BY(mutex_);
-  std::unique_ptr<GrpcListener> listener_;
+  std::unique_ptr<ConnectionListener> listener_;
 };
 
-TEST_F(GrpcListenerTest, HandsOverWhatConnectsAsItShouldBe) {
+TEST_F(ConnectionListenerTest, HandsOverWhatConnectsAsItShouldBe) {
   Start();
   const OwnedFd client = NewSocket();
   ASSERT_TRUE(Connect(client));
@@ -129,7 +129,7 @@ TEST_F(GrpcListenerTest, HandsOverWhatConnectsAsItShouldBe) {
   EXPECT_EQ(0, refused_.Value());
 }
 
-TEST_F(GrpcListenerTest, APortThatIsTakenIsNotOpened) {
+TEST_F(ConnectionListenerTest, APortThatIsTakenIsNotOpened) {
   Start();
   const std::string port = std::to_string(listener_->port());
   EXPECT_EQ(nullptr, Open("127.0.0.1:" + port));
@@ -137,12 +137,12 @@ TEST_F(GrpcListenerTest, APortThatIsTakenIsNotOpened) {
   EXPECT_NE(nullptr, Open("127.0.0.1:" + port));
 }
 
-TEST_F(GrpcListenerTest, AnAddressOfAnotherMachineIsNotOpened) {
+TEST_F(ConnectionListenerTest, AnAddressOfAnotherMachineIsNotOpened) {
   EXPECT_EQ(nullptr, Open("192.0.2.1:0"));
   EXPECT_EQ(nullptr, Open("no.such.host.invalid:0"));
 }
 
-TEST_F(GrpcListenerTest, NamesAndAllAddressesCanBeOpened) {
+TEST_F(ConnectionListenerTest, NamesAndAllAddressesCanBeOpened) {
   for (const char* listen : {"localhost:0", "0.0.0.0:0"}) {
     listener_ = Open(listen);
     ASSERT_NE(nullptr, listener_) << listen;
@@ -151,14 +151,14 @@ TEST_F(GrpcListenerTest, NamesAndAllAddressesCanBeOpened) {
   }
 }
 
-TEST_F(GrpcListenerTest, AfterAStopNobodyConnects) {
+TEST_F(ConnectionListenerTest, AfterAStopNobodyConnects) {
   Start();
   listener_->Stop();
   listener_->Stop();
   EXPECT_FALSE(Connect(NewSocket()));
 }
 
-TEST_F(GrpcListenerTest, TheLastDescriptorsAreKeptForOthers) {
+TEST_F(ConnectionListenerTest, TheLastDescriptorsAreKeptForOthers) {
   Start();
   std::vector<OwnedFd> clients(100);
   for (OwnedFd& client : clients) client = NewSocket();
@@ -179,7 +179,7 @@ TEST_F(GrpcListenerTest, TheLastDescriptorsAreKeptForOthers) {
   EXPECT_TRUE(Eventually([this] { return taken() == 1; }));
 }
 
-TEST_F(GrpcListenerTest, NoMoreConnectionsThan16KAreTakenWhateverTheLimit) {
+TEST_F(ConnectionListenerTest, NoMoreConnectionsThan16KAreTakenWhateverTheLimit) {
   constexpr rlim_t kMost = 16'384;
   if (limit_before_.rlim_max < kMost + 100) GTEST_SKIP() << "so many files cannot be opened here";
   Limit(limit_before_.rlim_max);
@@ -195,7 +195,7 @@ TEST_F(GrpcListenerTest, NoMoreConnectionsThan16KAreTakenWhateverTheLimit) {
   EXPECT_EQ(kMost - 1, static_cast<rlim_t>(highest()));
 }
 
-TEST_F(GrpcListenerTest, ThePortOutlivesThatNoFileCanBeOpened) {
+TEST_F(ConnectionListenerTest, ThePortOutlivesThatNoFileCanBeOpened) {
   if (kSanitized) GTEST_SKIP() << "UndefinedBehaviorSanitizer opens files to look at memory";
   Start();
   const OwnedFd first = NewSocket();

@@ -1,7 +1,7 @@
-// TLS of the HTTP port, with certificates that may change while it is open.
+// TLS of a port that OpenSSL serves, with certificates that may change while it is open.
 
-#ifndef SPANMETER_SRC_HTTP_TLS_CONTEXT_H_
-#define SPANMETER_SRC_HTTP_TLS_CONTEXT_H_
+#ifndef SPANMETER_TLS_CONTEXT_H_
+#define SPANMETER_TLS_CONTEXT_H_
 
 #include <memory>
 #include <string>
@@ -20,11 +20,11 @@ namespace spanmeter {
 // ServerTlsWatch. No session is resumed, so that an authority that was taken away counts no more.
 class TlsContext {
  public:
-  // Returns null and says in *error which file cannot be used and why. The pointers must outlive
-  // the context.
+  // `port` is its name in the log. Returns null and says in *error which file cannot be used and
+  // why. The pointers must outlive the context.
   static std::unique_ptr<TlsContext> Create(const ServerTlsOptions& options, TlsVersion min_version,
-                                            const Clock* clock, const Logger* logger,
-                                            std::string* error);
+                                            const std::string& port, const Clock* clock,
+                                            const Logger* logger, std::string* error);
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;
 
@@ -37,8 +37,8 @@ class TlsContext {
   };
   using ContextPtr = std::unique_ptr<SSL_CTX, Deleter>;
 
-  TlsContext(const ServerTlsOptions& options, TlsVersion min_version, const Clock* clock,
-             const Logger* logger);
+  TlsContext(const ServerTlsOptions& options, TlsVersion min_version, const std::string& port,
+             const Clock* clock, const Logger* logger);
 
   static int ClientHello(SSL* ssl, int* alert, void* self);
   // Null when the files cannot be used.
@@ -47,6 +47,7 @@ class TlsContext {
 
   const ServerTlsOptions options_;
   const TlsVersion min_version_;
+  const std::string port_;
   const Logger* const logger_;
   ServerTlsWatch watch_;
   ContextPtr front_;
@@ -57,4 +58,4 @@ class TlsContext {
 
 }  // namespace spanmeter
 
-#endif  // SPANMETER_SRC_HTTP_TLS_CONTEXT_H_
+#endif  // SPANMETER_TLS_CONTEXT_H_

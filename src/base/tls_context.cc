@@ -1,4 +1,4 @@
-#include "http/tls_context.h"
+#include "spanmeter/tls_context.h"
 
 #include <utility>
 
@@ -67,9 +67,10 @@ std::string LastError() {
 }  // namespace
 
 std::unique_ptr<TlsContext> TlsContext::Create(const ServerTlsOptions& options,
-                                               TlsVersion min_version, const Clock* clock,
-                                               const Logger* logger, std::string* error) {
-  std::unique_ptr<TlsContext> made(new TlsContext(options, min_version, clock, logger));
+                                               TlsVersion min_version, const std::string& port,
+                                               const Clock* clock, const Logger* logger,
+                                               std::string* error) {
+  std::unique_ptr<TlsContext> made(new TlsContext(options, min_version, port, clock, logger));
   ServerTlsFiles files;
   if (!made->watch_.Read(&files, error)) return nullptr;
   {
@@ -83,12 +84,13 @@ std::unique_ptr<TlsContext> TlsContext::Create(const ServerTlsOptions& options,
   return made;
 }
 
-TlsContext::TlsContext(const ServerTlsOptions& options, TlsVersion min_version, const Clock* clock,
-                       const Logger* logger)
+TlsContext::TlsContext(const ServerTlsOptions& options, TlsVersion min_version,
+                       const std::string& port, const Clock* clock, const Logger* logger)
     : options_(options),
       min_version_(min_version),
+      port_(port),
       logger_(logger),
-      watch_(options, "http", clock, logger) {}
+      watch_(options, port, clock, logger) {}
 
 TlsContext::ContextPtr TlsContext::Build(const ServerTlsFiles& files, std::string* error) const {
   ERR_clear_error();
@@ -125,7 +127,7 @@ void TlsContext::RefreshLocked() {
   ContextPtr renewed = Build(files, &error);
   if (renewed == nullptr) {
     logger_->Warn("cannot use the new certificates, the former ones are still used",
-                  {{"port", "http"}, {"error", error}});
+                  {{"port", port_}, {"error", error}});
     return;
   }
   current_ = std::move(renewed);

@@ -1,4 +1,4 @@
-#include "otlp/grpc_listener.h"
+#include "otlp/connection_listener.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -80,6 +80,17 @@ bool IsShortage(int error) {
 
 }  // namespace
 
+prometheus::Counter* RefusedConnections(SelfMetrics* metrics, const std::string& transport) {
+  return &prometheus::BuildCounter()
+              .Name("spanmeter_otlp_connections_refused_total")
+              .Help(
+                  "Connections for spans that were closed at once because there are too many or "
+                  "hardly "
+                  "any more files may be open.")
+              .Register(metrics->registry())
+              .Add({{"transport", transport}});
+}
+
 OwnedFd::~OwnedFd() {
   if (fd_ >= 0) close(fd_);
 }
@@ -94,18 +105,20 @@ OwnedFd& OwnedFd::operator=(OwnedFd&& other) noexcept {
 
 int OwnedFd::Release() { return std::exchange(fd_, -1); }
 
-GrpcListener::GrpcListener(const Clock* clock, const Logger* logger, prometheus::Counter* refused)
+ConnectionListener::ConnectionListener(const Clock* clock, const Logger* logger,
+                                       prometheus::Counter* refused)
     : logger_(logger),
       refused_(refused),
       throttle_(clock, kShortageLogInterval),
       stop_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
-GrpcListener::~GrpcListener() { Stop(); }
+ConnectionListener::~ConnectionListener() { Stop(); }
 
-std::unique_ptr<GrpcListener> GrpcListener::Open(const std::string& listen, const Clock* clock,
-                                                 const Logger* logger,
-                                                 prometheus::Counter* refused) {
-  std::unique_ptr<GrpcListener> listener(new GrpcListener(clock, logger, refused));
+std::unique_ptr<ConnectionListener> ConnectionListener::Open(const std::string& listen,
+                                                             const Clock* clock,
+                                                             const Logger* logger,
+                                                             prometheus::Counter* refused) {
+  std::unique_ptr<ConnectionListener> listener(new ConnectionListener(clock, logger, refused));
   const size_t colon = listen.rfind(':');
   std::string host = listen.substr(0, colon);
   const std::string port = listen.substr(colon + 1);
@@ -116,7 +129,7 @@ std::unique_ptr<GrpcListener> GrpcListener::Open(const std::string& listen, cons
   return listener->OpenAll(host, port) ? std::move(listener) : nullptr;
 }
 
-bool GrpcListener::OpenAll(const std::string& host, const std::string& port) {
+bool ConnectionListener::OpenAll(const std::string& host, const std::string& port) {
   addrinfo hints = {};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
@@ -144,12 +157,12 @@ bool GrpcListener::OpenAll(const std::string& host, const std::string& port) {
   return !sockets_.empty();
 }
 
-void GrpcListener::Start(Take take) {
+void ConnectionListener::Start(Take take) {
   take_ = std::move(take);
   thread_ = std::thread([this] { Run(); });
 }
 
-void GrpcListener::Stop() {
+void ConnectionListener::Stop() {
   if (thread_.joinable()) {
     eventfd_write(stop_.get(), 1);
     thread_.join();
@@ -157,7 +170,7 @@ void GrpcListener::Stop() {
   sockets_.clear();
 }
 
-void GrpcListener::Run() {
+void ConnectionListener::Run() {
   bool is_short = false;
   std::vector<pollfd> waiting;
   for (;;) {
@@ -173,7 +186,7 @@ void GrpcListener::Run() {
   }
 }
 
-bool GrpcListener::AcceptAll(int listener_fd) {
+bool ConnectionListener::AcceptAll(int listener_fd) {
   for (;;) {
     OwnedFd fd(accept4(listener_fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd.get() < 0) {
@@ -196,7 +209,7 @@ bool GrpcListener::AcceptAll(int listener_fd) {
   }
 }
 
-void GrpcListener::LogShortage(const std::string& error) {
+void ConnectionListener::LogShortage(const std::string& error) {
   uint64_t suppressed = 0;
   if (!throttle_.Allow(&suppressed)) return;
   logger_->Error(

@@ -1,0 +1,15 @@
+#include "spanmeter/otlp_http_server.h"
+
+#include "otlp/http_limits.h"
+#include "otlp/http_receiver.h"
+
+namespace spanmeter {
+
+std::unique_ptr<OtlpHttpServer> OtlpHttpServer::Start(const OtlpHttpOptions& options,
+                                                      Tenants* tenants, const Clock* clock,
+                                                      const Logger* logger, SelfMetrics* metrics,
+                                                      std::string* error) {
+  return HttpReceiver::Start(options, HttpReceiverLimits(), tenants, clock, logger, metrics, error);
+}
+
+}  // namespace spanmeter
