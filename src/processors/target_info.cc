@@ -11,6 +11,7 @@ namespace spanmeter {
 TargetInfo::TargetInfo(const GeneratorOptions& options)
     : excluded_(options.span_metrics.target_info_excluded_dimensions.begin(),
                 options.span_metrics.target_info_excluded_dimensions.end()),
+      names_(NamesOf(options.naming)),
       max_name_length_(options.max_label_name_length),
       max_value_length_(options.max_label_value_length) {
   // What job and instance are made of.
@@ -71,7 +72,7 @@ void TargetInfo::AddAttribute(const Attribute& attribute, Scratch* scratch) cons
   const size_t begin = names.size();
   const auto name = [&] { return std::string_view(names).substr(begin); };
   AppendSanitized(key, &names);
-  if (IsIntrinsicLabel(name()) || name() == kJobLabel || name() == kInstanceLabel) {
+  if (IsIntrinsicLabel(name(), names_) || name() == kJobLabel || name() == kInstanceLabel) {
     names.insert(begin, kCollisionPrefix);
   }
   bool reserved = IsReservedLabel(name());
