@@ -45,9 +45,11 @@ struct MetricNames {
   std::string_view client_prefix;
   std::string_view server_prefix;
 
-  // Stand in front of a label that would begin with a digit, or with a single underscore.
+  // Stand in front of a label that would begin with a digit, or with a single underscore. Where the
+  // last one is empty, target_info leaves attributes that begin with a digit out.
   std::string_view before_digit;
   std::string_view before_underscore;
+  std::string_view before_digit_in_target_info;
 
   std::string_view duration(DurationUnit unit) const {
     return unit == DurationUnit::kSeconds ? duration_seconds : duration_milliseconds;
@@ -59,8 +61,10 @@ inline constexpr std::array kNamings = {Naming::kTempo, Naming::kOtel};
 // Valid for ever.
 const MetricNames& NamesOf(Naming naming);
 
-// The naming by which a metric of this name is one of the span metrics; nullopt: it is none.
-std::optional<Naming> NamingOfSpanMetric(std::string_view metric);
+// The naming by which a metric of this name is one of the span metrics, or of service graphs; null:
+// it is none.
+const MetricNames* NamesOfSpanMetric(std::string_view metric);
+const MetricNames* NamesOfEdgeMetric(std::string_view metric);
 
 // How many nanoseconds a unit has.
 double NanosOf(DurationUnit unit);

@@ -239,7 +239,7 @@ class CostVisitor final : public BoundedVisitor {
 
   bool BeginFamily(const WalkedFamily& family) override {
     family_ = &family;
-    return !family.metrics.empty() && NamingOfSpanMetric(family.metrics[0].name).has_value();
+    return !family.metrics.empty() && NamesOfSpanMetric(family.metrics[0].name) != nullptr;
   }
   void Look(const WalkedLabelSet& label_set, LabelSetReader*) override {
     if (label_set.is_overflow) return;

@@ -1,6 +1,6 @@
 #include "spanmeter/naming.h"
 
-#include <algorithm>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -52,6 +52,7 @@ constexpr Row kTable[] = {
 
     {&MetricNames::before_digit, "_", "key_"},
     {&MetricNames::before_underscore, "", "key"},
+    {&MetricNames::before_digit_in_target_info, "", "key_"},
 };
 
 constexpr MetricNames Column(std::string_view Row::*naming) {
@@ -89,21 +90,32 @@ std::vector<double> DefaultSpanBuckets(Naming naming, DurationUnit unit) {
   return {2, 4, 6, 8, 10, 50, 100, 200, 400, 800, 1000, 1400, 2000, 5000, 10000, 15000};
 }
 
+// The first naming by which `metric` plays one of the roles.
+const MetricNames* NamesWith(std::string_view metric,
+                             std::initializer_list<std::string_view MetricNames::*> roles) {
+  for (const MetricNames* names : {&kTempoNames, &kOtelNames}) {
+    for (const auto role : roles) {
+      if (!metric.empty() && names->*role == metric) return names;
+    }
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 const MetricNames& NamesOf(Naming naming) {
   return naming == Naming::kTempo ? kTempoNames : kOtelNames;
 }
 
-std::optional<Naming> NamingOfSpanMetric(std::string_view metric) {
-  for (const Naming naming : kNamings) {
-    const MetricNames& names = NamesOf(naming);
-    for (const std::string_view name :
-         {names.calls, names.duration_seconds, names.duration_milliseconds, names.size}) {
-      if (!name.empty() && name == metric) return naming;
-    }
-  }
-  return std::nullopt;
+const MetricNames* NamesOfSpanMetric(std::string_view metric) {
+  return NamesWith(metric, {&MetricNames::calls, &MetricNames::duration_seconds,
+                            &MetricNames::duration_milliseconds, &MetricNames::size});
+}
+
+const MetricNames* NamesOfEdgeMetric(std::string_view metric) {
+  return NamesWith(metric, {&MetricNames::requests, &MetricNames::failed_requests,
+                            &MetricNames::server_seconds, &MetricNames::client_seconds,
+                            &MetricNames::messaging_seconds, &MetricNames::connection_info});
 }
 
 double NanosOf(DurationUnit unit) { return unit == DurationUnit::kSeconds ? 1e9 : 1e6; }

@@ -67,7 +67,7 @@ class EdgeLabels::Planner {
       return;
     }
     if (IsEdgeLabel(name, names_)) name.insert(0, kCollisionPrefix);
-    AddNamePrefix(names_, &name);
+    AddNamePrefix(names_, 0, &name);
     AddConfigured(key, name, {Source::kServerAttribute, attribute});
     AddConfigured(key, name, {Source::kClientAttribute, attribute});
   }

@@ -43,11 +43,12 @@ void AppendSanitized(std::string_view key, std::string* out) {
   }
 }
 
-void AddNamePrefix(const MetricNames& names, std::string* name) {
-  if (IsDigit((*name)[0])) {
-    name->insert(0, names.before_digit);
-  } else if (name->starts_with('_') && !name->starts_with("__")) {
-    name->insert(0, names.before_underscore);
+void AddNamePrefix(const MetricNames& names, size_t begin, std::string* text) {
+  const std::string_view name = std::string_view(*text).substr(begin);
+  if (IsDigit(name[0])) {
+    text->insert(begin, names.before_digit);
+  } else if (name.starts_with('_') && !name.starts_with("__")) {
+    text->insert(begin, names.before_underscore);
   }
 }
 
@@ -55,7 +56,7 @@ std::string DimensionLabelName(std::string_view key, const MetricNames& names) {
   std::string name;
   AppendSanitized(key, &name);
   if (IsIntrinsicLabel(name, names)) name.insert(0, kCollisionPrefix);
-  AddNamePrefix(names, &name);
+  AddNamePrefix(names, 0, &name);
   return name;
 }
 

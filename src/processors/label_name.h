@@ -27,8 +27,9 @@ bool IsReservedLabel(std::string_view name);
 // byte that is not UTF-8. The result may begin with a digit.
 void AppendSanitized(std::string_view key, std::string* out);
 
-// Puts in front of `name`, which is not empty, what the naming wants there.
-void AddNamePrefix(const MetricNames& names, std::string* name);
+// Puts in front of the name that `text` holds from `begin` on, and which is not empty, what the
+// naming wants there.
+void AddNamePrefix(const MetricNames& names, size_t begin, std::string* text);
 
 // The label name of a dimension or mapping: `key` sanitized, with the collision prefix when it
 // equals an intrinsic label, with the naming's prefix. Not cut to length. REQUIRES: `key` is not

@@ -66,7 +66,8 @@ std::optional<std::string_view> TargetInfo::MakeKey(std::span<const Attribute> a
 
 void TargetInfo::AddAttribute(const Attribute& attribute, Scratch* scratch) const {
   const std::string_view key = attribute.key;
-  if (key.empty() || (key[0] >= '0' && key[0] <= '9') || excluded_.contains(key)) return;
+  if (key.empty() || excluded_.contains(key)) return;
+  if (key[0] >= '0' && key[0] <= '9' && names_.before_digit_in_target_info.empty()) return;
 
   std::string& names = scratch->names;
   const size_t begin = names.size();
@@ -75,6 +76,7 @@ void TargetInfo::AddAttribute(const Attribute& attribute, Scratch* scratch) cons
   if (IsIntrinsicLabel(name(), names_) || name() == kJobLabel || name() == kInstanceLabel) {
     names.insert(begin, kCollisionPrefix);
   }
+  AddNamePrefix(names_, begin, &names);
   bool reserved = IsReservedLabel(name());
   // External labels replace what has their name before it is cut, and are not cut themselves.
   if (!IsExternal(name())) {

@@ -60,13 +60,22 @@ TEST(NamingTest, MetricsOfServiceGraphsHaveTheSameNamesInBoth) {
 }
 
 TEST(NamingTest, SpanMetricsAreKnownByTheirNames) {
-  EXPECT_EQ(NamingOfSpanMetric("traces_spanmetrics_latency"), Naming::kTempo);
-  EXPECT_EQ(NamingOfSpanMetric("traces_spanmetrics_size_total"), Naming::kTempo);
-  EXPECT_EQ(NamingOfSpanMetric("traces_span_metrics_duration_milliseconds"), Naming::kOtel);
-  EXPECT_EQ(NamingOfSpanMetric("traces_span_metrics_calls_total"), Naming::kOtel);
-  EXPECT_EQ(NamingOfSpanMetric("traces_service_graph_request_total"), std::nullopt);
-  EXPECT_EQ(NamingOfSpanMetric("target_info"), std::nullopt);
-  EXPECT_EQ(NamingOfSpanMetric(""), std::nullopt);
+  const MetricNames* const tempo = &NamesOf(Naming::kTempo);
+  const MetricNames* const otel = &NamesOf(Naming::kOtel);
+  EXPECT_EQ(NamesOfSpanMetric("traces_spanmetrics_latency"), tempo);
+  EXPECT_EQ(NamesOfSpanMetric("traces_spanmetrics_size_total"), tempo);
+  EXPECT_EQ(NamesOfSpanMetric("traces_span_metrics_duration_milliseconds"), otel);
+  EXPECT_EQ(NamesOfSpanMetric("traces_span_metrics_calls_total"), otel);
+  EXPECT_EQ(NamesOfSpanMetric("traces_service_graph_request_total"), nullptr);
+  EXPECT_EQ(NamesOfSpanMetric("target_info"), nullptr);
+  EXPECT_EQ(NamesOfSpanMetric(""), nullptr);
+}
+
+TEST(NamingTest, MetricsOfServiceGraphsAreKnownByTheirNames) {
+  EXPECT_NE(NamesOfEdgeMetric("traces_service_graph_request_server_seconds"), nullptr);
+  EXPECT_NE(NamesOfEdgeMetric("traces_service_graph_connection_info"), nullptr);
+  EXPECT_EQ(NamesOfEdgeMetric("traces_spanmetrics_latency"), nullptr);
+  EXPECT_EQ(NamesOfEdgeMetric(""), nullptr);
 }
 
 TEST(NamingTest, OtelBringsTheDefaultsOfTheConnectors) {

@@ -244,8 +244,10 @@ class NamingTest(unittest.TestCase):
             # 17 buckets, sum, count and calls.
             self.assertEqual(about("cost")["current"], {"label_sets": 5, "series": 100})
             graph = about("service-graph")
-            self.assertEqual([(edge["client"], edge["server"]) for edge in graph["edges"]],
-                             [("shop", "shipping")])
+            # The two label sets of the edge are one edge of the graph.
+            self.assertEqual(
+                [(edge["client"], edge["server"], edge["requests"], edge["failed"])
+                 for edge in graph["edges"]], [("shop", "shipping", 2, 1)])
 
 
 if __name__ == "__main__":

@@ -89,7 +89,6 @@ std::string LabelName(const std::string& key, bool own_job, bool otel) {
   if (intrinsics.contains(name) || (own_job && (name == "job" || name == "instance"))) {
     name = "__" + name;
   }
-  if (own_job) return name;
   if (name[0] >= '0' && name[0] <= '9') return (otel ? "key_" : "_") + name;
   const bool one_underscore = name[0] == '_' && (name.size() == 1 || name[1] != '_');
   return one_underscore && otel ? "key" + name : name;
@@ -225,7 +224,7 @@ class Model {
     LabelMap labels;
     for (const Attribute& attribute : resource.all()) {
       const std::string key(attribute.key);
-      if (key.empty() || (key[0] >= '0' && key[0] <= '9') || key == "service.name" ||
+      if (key.empty() || (key[0] >= '0' && key[0] <= '9' && !otel_) || key == "service.name" ||
           key == "service.namespace" || key == "service.instance.id" ||
           std::find(excluded.begin(), excluded.end(), key) != excluded.end()) {
         continue;
