@@ -155,6 +155,15 @@ struct FilterPolicy {
   bool operator==(const FilterPolicy&) const = default;
 };
 
+// An attribute that becomes a label.
+struct Dimension {
+  std::string name;
+  // The label's value where the attribute has none; empty: there is no label then.
+  std::string default_value = {};
+
+  bool operator==(const Dimension&) const = default;
+};
+
 struct DimensionMapping {
   std::string name;
   std::vector<std::string> source_labels;
@@ -174,12 +183,18 @@ struct IntrinsicDimensions {
   bool operator==(const IntrinsicDimensions&) const = default;
 };
 
+// Whose names metrics and labels have; see spanmeter/naming.h.
+enum class Naming : uint8_t { kTempo, kOtel };
+enum class DurationUnit : uint8_t { kSeconds, kMilliseconds };
+
 struct SpanMetricsOptions {
-  // Upper bounds in seconds, ascending, without +Inf. Empty: only +Inf.
+  // In which durations are shown. kMilliseconds with Naming::kOtel only.
+  DurationUnit histogram_unit = DurationUnit::kSeconds;
+  // Upper bounds in that unit, ascending, without +Inf. Empty: only +Inf.
   std::vector<double> histogram_buckets = {0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128,
                                            0.256, 0.512, 1.024, 2.048, 4.096, 8.192, 16.384};
   IntrinsicDimensions intrinsic_dimensions;
-  std::vector<std::string> dimensions;
+  std::vector<Dimension> dimensions;
   std::vector<DimensionMapping> dimension_mappings;
   bool enable_target_info = false;
   std::vector<std::string> target_info_excluded_dimensions;
@@ -251,6 +266,8 @@ struct ProcessorSelection {
 
 struct GeneratorOptions {
   ProcessorSelection processors;
+  // Some options have other defaults with another naming: see ChangeNaming().
+  Naming naming = Naming::kTempo;
   // Constant labels of every generated series. An empty value means no label.
   std::map<std::string, std::string> external_labels;
   // Name of a label that holds the tenant's id; empty: no such label.

@@ -27,6 +27,7 @@ BEYOND = {
 TYPES = {
     "a boolean": "boolean",
     "a string": "string",
+    "a string or a table": "string or table",
     "an integer": "integer",
     "a number": "number",
     "a size in a string": "size",
@@ -137,7 +138,8 @@ class Program:
                 yield Option(path + "[]", "list of tables", required=required)
                 yield from self._in_table(path + "[]")
             else:
-                yield Option(path, f"list of {TYPES[element]}s", required=required)
+                elements = TYPES[element].replace(" or ", "s or ") + "s"
+                yield Option(path, f"list of {elements}", required=required)
         elif kind == "table":
             if self._names_in(path)[0] is None:
                 yield Option(path, "table of strings", required=required)

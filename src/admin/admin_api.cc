@@ -277,8 +277,10 @@ class AdminApi::Impl {
     }
     if (problem.empty()) problem = request.ReadLimit(&question.limit);
     if (!problem.empty()) return ErrorReply(kBadRequest, problem);
+    question.naming = tenant.options().naming;
     const std::string key =
-        std::string("top/") + (question.by_operation ? "operation" : "service") +
+        std::string(question.naming == Naming::kTempo ? "top/tempo/" : "top/otel/") +
+        (question.by_operation ? "operation" : "service") +
         (question.by_churn ? "/churn/" : "/series/") + std::to_string(question.limit);
     return Cached(tenant, key, [&](Registry* registry) {
       return AnalyzeTop(registry, parts_.clock, limits_, question);

@@ -9,6 +9,7 @@
 
 #include "spanmeter/key_hash.h"
 #include "spanmeter/label_reader.h"
+#include "spanmeter/naming.h"
 
 #include "admin/counting.h"
 
@@ -19,9 +20,6 @@ namespace {
 // A look at the clock costs as much as a few label sets.
 constexpr uint64_t kClockInterval = 256;
 constexpr int64_t kHourMs = int64_t{3'600} * 1'000;
-constexpr std::string_view kServiceLabel = "service";
-constexpr std::string_view kSpanNameLabel = "span_name";
-constexpr std::string_view kSpanMetricsPrefix = "traces_spanmetrics_";
 constexpr std::string_view kLabelOverflow = "__cardinality_overflow__";
 // Labels in an answer.
 constexpr size_t kMaxListedLabels = 1'000;
@@ -241,7 +239,7 @@ class CostVisitor final : public BoundedVisitor {
 
   bool BeginFamily(const WalkedFamily& family) override {
     family_ = &family;
-    return !family.metrics.empty() && family.metrics[0].name.starts_with(kSpanMetricsPrefix);
+    return !family.metrics.empty() && NamesOfSpanMetric(family.metrics[0].name) != nullptr;
   }
   void Look(const WalkedLabelSet& label_set, LabelSetReader*) override {
     if (label_set.is_overflow) return;
@@ -423,8 +421,9 @@ Json AnalyzeValues(Registry* registry, const Clock* clock, const AnalysisLimits&
 
 Json AnalyzeTop(Registry* registry, const Clock* clock, const AnalysisLimits& limits,
                 const TopQuestion& question) {
+  const MetricNames& names = NamesOf(question.naming);
   TallyVisitor visitor(clock, limits, question.by_churn ? TallyOrder::kBorn : TallyOrder::kSeries,
-                       kServiceLabel, question.by_operation ? kSpanNameLabel : std::string_view(),
+                       names.service, question.by_operation ? names.span_name : std::string_view(),
                        question.limit);
   registry->Walk(WalkScope::kAll, &visitor);
   Json list = Json::array();
@@ -436,7 +435,9 @@ Json AnalyzeTop(Registry* registry, const Clock* clock, const AnalysisLimits& li
     entry["series"] = tally["series"];
     entry["born_last_hour"] = tally["born"];
   }
-  return {{"entries", std::move(list)}, {"truncated", visitor.incomplete()}};
+  return {{"entries", std::move(list)},
+          {"service_label", names.service},
+          {"truncated", visitor.incomplete()}};
 }
 
 Json AnalyzeCost(Registry* registry, const Clock* clock, const AnalysisLimits& limits,

@@ -73,6 +73,7 @@ struct TopQuestion {
   bool by_operation = false;  // else by service
   bool by_churn = false;      // else by series
   uint64_t limit = 0;
+  Naming naming = Naming::kTempo;  // of the tenant
 };
 Json AnalyzeTop(Registry* registry, const Clock* clock, const AnalysisLimits& limits,
                 const TopQuestion& question);

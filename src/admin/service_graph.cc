@@ -6,16 +6,12 @@
 #include <utility>
 
 #include "spanmeter/label_reader.h"
+#include "spanmeter/naming.h"
 
 namespace spanmeter {
 
 namespace {
 
-constexpr std::string_view kPrefix = "traces_service_graph_";
-constexpr std::string_view kServerSeconds = "traces_service_graph_request_server_seconds";
-constexpr std::string_view kClientSeconds = "traces_service_graph_request_client_seconds";
-constexpr std::string_view kRequests = "traces_service_graph_request_total";
-constexpr std::string_view kFailed = "traces_service_graph_request_failed_total";
 constexpr std::string_view kDatabase = "database";
 constexpr std::string_view kMessaging = "messaging_system";
 constexpr std::string_view kVirtualNode = "virtual_node";
@@ -36,14 +32,18 @@ class GraphVisitor final : public BoundedVisitor {
       : BoundedVisitor(clock, limits.walk_nanos), limits_(limits), snapshot_(*snapshot) {}
 
   bool BeginFamily(const WalkedFamily& family) override {
-    if (family.metrics.empty() || !family.metrics[0].name.starts_with(kPrefix)) return false;
+    if (family.metrics.empty()) return false;
+    names_ = NamesOfEdgeMetric(family.metrics[0].name);
+    if (names_ == nullptr) return false;
+    const std::array<std::string_view, kWhats> whats = {
+        names_->server_seconds, names_->client_seconds, names_->requests, names_->failed_requests};
     places_.fill(kNone);
     bounds_ = {};
     for (size_t i = 0; i < family.metrics.size(); ++i) {
       const MetricInfo& metric = family.metrics[i];
-      const auto found = std::find(kNames.begin(), kNames.end(), metric.name);
-      if (found == kNames.end()) continue;
-      const auto what = static_cast<size_t>(found - kNames.begin());
+      const auto found = std::find(whats.begin(), whats.end(), metric.name);
+      if (found == whats.end()) continue;
+      const auto what = static_cast<size_t>(found - whats.begin());
       places_[what] = i;
       bounds_[what] = std::make_shared<const std::vector<double>>(metric.bounds);
     }
@@ -57,13 +57,13 @@ class GraphVisitor final : public BoundedVisitor {
     bool virtual_server = false;
     LabelReader labels(label_set.labels);
     while (labels.Next()) {
-      if (labels.name() == "client") {
+      if (labels.name() == names_->client) {
         key.client = Unescaped(labels.escaped_value());
-      } else if (labels.name() == "server") {
+      } else if (labels.name() == names_->server) {
         key.server = Unescaped(labels.escaped_value());
-      } else if (labels.name() == "connection_type") {
+      } else if (labels.name() == names_->connection_type) {
         key.type = labels.escaped_value();
-      } else if (labels.name() == kVirtualNode) {
+      } else if (labels.name() == names_->virtual_node) {
         virtual_client = labels.escaped_value() == "client";
         virtual_server = labels.escaped_value() == "server";
       }
@@ -90,8 +90,6 @@ class GraphVisitor final : public BoundedVisitor {
  private:
   static constexpr size_t kNone = SIZE_MAX;
   enum What : uint8_t { kServerTime, kClientTime, kAllRequests, kFailedRequests, kWhats };
-  static constexpr std::array<std::string_view, kWhats> kNames = {kServerSeconds, kClientSeconds,
-                                                                  kRequests, kFailed};
 
   const LabelSetValues::Metric* Value(What what) const {
     if (places_[what] == kNone || !values_.metrics[places_[what]].present) return nullptr;
@@ -112,6 +110,7 @@ class GraphVisitor final : public BoundedVisitor {
 
   const AnalysisLimits& limits_;
   GraphSnapshot& snapshot_;
+  const MetricNames* names_ = nullptr;  // of the family
   std::array<size_t, kWhats> places_ = {};
   std::array<LatencyDistribution::Bounds, kWhats> bounds_;
   LabelSetValues values_;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <unistd.h>
 
+#include "spanmeter/naming.h"
 #include "spanmeter/quote.h"
 #include "spanmeter/read_file.h"
 #include "spanmeter/tenant_id.h"
@@ -31,7 +32,34 @@ void SettleTenantLabel(const TenancyOptions& tenancy, GeneratorOptions* generato
   }
 }
 
-void ReadTenants(const ConfigValue& value, Options* options, ConfigReader* reader) {
+// What `key` of `keys` says in `table`, in a copy of `options`; nullopt when it is not there. What
+// is wrong with it is left to whoever reads it for good.
+std::optional<GeneratorOptions> Peek(const toml::table& table, std::string_view name,
+                                     const GeneratorOptions& options,
+                                     const Environment& environment) {
+  const toml::node* const node = table.at_path(name).node();
+  if (node == nullptr) return std::nullopt;
+  GeneratorOptions peeked = options;
+  ConfigReader reader(environment);
+  for (const ConfigKey<GeneratorOptions>& key : GeneratorKeys()) {
+    if (key.name == name) key.read({key.name, node}, &peeked, &reader);
+  }
+  return reader.TakeProblems().empty() ? std::optional(std::move(peeked)) : std::nullopt;
+}
+
+// Makes `options`, which `node` is about to change, those of the naming and unit that it says.
+void PrepareNaming(const toml::node* node, const Environment& environment,
+                   GeneratorOptions* options) {
+  const toml::table* const table = node == nullptr ? nullptr : node->as_table();
+  if (table == nullptr) return;
+  const auto naming = Peek(*table, kNamingKey, *options, environment);
+  const auto unit = Peek(*table, kHistogramUnitKey, *options, environment);
+  ChangeNaming(naming ? naming->naming : options->naming,
+               unit ? std::optional(unit->span_metrics.histogram_unit) : std::nullopt, options);
+}
+
+void ReadTenants(const ConfigValue& value, const Environment& environment, Options* options,
+                 ConfigReader* reader) {
   const toml::table* table = reader->Table(value);
   if (table == nullptr) return;
   if (!options->tenancy.enabled) {
@@ -50,6 +78,7 @@ void ReadTenants(const ConfigValue& value, Options* options, ConfigReader* reade
     }
     GeneratorOptions& generator = options->tenants[std::string(name.str())];
     generator = options->generator;
+    PrepareNaming(&node, environment, &generator);
     ReadTable(tenant, keys, &generator, reader);
     SettleTenantLabel(options->tenancy, &generator);
   }
@@ -74,13 +103,35 @@ void PrintTables(const ConfigKeys<T>& keys, const T& value, const std::string& p
   }
 }
 
+// What options would be that say nothing but for their naming and unit, which they may have been
+// told.
+class Inheritance {
+ public:
+  Inheritance(const GeneratorOptions& inherited, const GeneratorOptions& options)
+      : inherited_(inherited), renamed_(inherited), settled_(inherited) {
+    ChangeNaming(options.naming, std::nullopt, &renamed_);
+    ChangeNaming(options.naming, options.span_metrics.histogram_unit, &settled_);
+  }
+  // With a value of `key` that nobody has set.
+  const GeneratorOptions& Without(std::string_view key) const {
+    if (key == kNamingKey) return inherited_;
+    return key == kHistogramUnitKey ? renamed_ : settled_;
+  }
+
+ private:
+  const GeneratorOptions& inherited_;
+  GeneratorOptions renamed_;
+  GeneratorOptions settled_;
+};
+
 // The table of a tenant: what it says that [generator] does not.
 void PrintTenant(const std::string& name, const GeneratorOptions& tenant,
                  const GeneratorOptions& inherited, std::string* text) {
   text->append("\n[").append(ChildPath(std::string(kTenants), name)).append("]\n");
+  const Inheritance inheritance(inherited, tenant);
   for (const ConfigKey<GeneratorOptions>& key : GeneratorKeys()) {
     const std::string value = key.print(tenant);
-    if (value == key.print(inherited)) continue;
+    if (value == key.print(inheritance.Without(key.name))) continue;
     text->append(key.name).append(" = ").append(value).push_back('\n');
   }
 }
@@ -91,6 +142,7 @@ ConfigResult Parse(std::string_view toml, const Environment& environment,
   ConfigReader reader(environment);
   if (const toml::table* document = reader.ParseDocument(toml)) {
     std::optional<ConfigValue> tenants;
+    PrepareNaming(document->get("generator"), environment, &result.options.generator);
     ReadTable({"", document}, AllConfigKeys(), &result.options, &reader,
               [&](const ConfigValue& value) {
                 if (value.path != kTenants) return false;
@@ -99,7 +151,7 @@ ConfigResult Parse(std::string_view toml, const Environment& environment,
               });
     SettleTenantLabel(result.options.tenancy, &result.options.generator);
     // Only now, because tenants inherit what [generator] says, wherever it stands.
-    if (tenants) ReadTenants(*tenants, &result.options, &reader);
+    if (tenants) ReadTenants(*tenants, environment, &result.options, &reader);
     if (overrides.storage_path) result.options.storage.path = *overrides.storage_path;
     CheckContradictions(&result.options, &reader);
     if (look_at_files) {
@@ -163,11 +215,12 @@ std::string PrintConfig(const Options& options) {
 std::vector<EffectiveOption> DescribeTenantOptions(const Options& options,
                                                    const std::string& tenant) {
   using Source = EffectiveOption::Source;
-  GeneratorOptions defaults;
-  SettleTenantLabel(options.tenancy, &defaults);
   const auto own = options.tenants.find(tenant);
   const GeneratorOptions& effective =
       own == options.tenants.end() ? options.generator : own->second;
+  GeneratorOptions defaults;
+  SettleTenantLabel(options.tenancy, &defaults);
+  const Inheritance inheritance(defaults, options.generator);
   std::vector<EffectiveOption> described;
   for (const ConfigKey<GeneratorOptions>& key : GeneratorKeys()) {
     EffectiveOption& option = described.emplace_back();
@@ -176,7 +229,7 @@ std::vector<EffectiveOption> DescribeTenantOptions(const Options& options,
     const std::string inherited = key.print(options.generator);
     if (option.value != inherited) {
       option.source = Source::kTenant;
-    } else if (inherited != key.print(defaults)) {
+    } else if (inherited != key.print(inheritance.Without(key.name))) {
       option.source = Source::kGenerator;
     }
   }

@@ -134,6 +134,51 @@ std::string FormatBuckets(const std::vector<double>& bounds) {
   return FormatList(elements);
 }
 
+ConfigKeys<Dimension> DimensionKeys() {
+  using Key = KeyOf<Dimension>;
+  return {
+      Key::String("name", FIELD(name)).Required(),
+      Key::String("default", FIELD(default_value),
+                  [](const std::string& text) -> std::string {
+                    return text.empty() ? "says nothing: a label without a value is absent anyway; "
+                                          "name a value or leave the default out"
+                                        : "";
+                  }),
+  };
+}
+
+// Names, or tables that also have a default.
+std::optional<std::vector<Dimension>> ReadDimensions(const ConfigValue& value,
+                                                     ConfigReader* reader) {
+  const toml::array* array = reader->Array(value);
+  if (array == nullptr) return std::nullopt;
+  std::vector<Dimension> dimensions;
+  for (size_t i = 0; i < array->size(); ++i) {
+    const ConfigValue element = {ElementPath(value.path, i), &(*array)[i]};
+    // Problems found later name elements by index, so those with problems stay in the list.
+    Dimension& dimension = dimensions.emplace_back();
+    if (element.node->is_table()) {
+      ReadTable(element, DimensionKeys(), &dimension, reader);
+    } else if (element.node->is_string()) {
+      dimension.name = reader->String(element).value_or("");
+    } else {
+      reader->Problem(
+          element, "must be a string or a table, but is " + std::string(TypeName(*element.node)));
+    }
+  }
+  return dimensions;
+}
+
+std::string FormatDimensions(const std::vector<Dimension>& dimensions) {
+  std::vector<std::string> elements;
+  for (const Dimension& dimension : dimensions) {
+    elements.push_back(dimension.default_value.empty()
+                           ? FormatString(dimension.name)
+                           : FormatInlineTable(DimensionKeys(), dimension));
+  }
+  return FormatList(elements);
+}
+
 using FilterValue = std::variant<std::string, int64_t, double, bool>;
 
 std::optional<FilterValue> ReadFilterValue(const ConfigValue& value, ConfigReader* reader) {
@@ -193,9 +238,12 @@ void AppendSpanMetricsKeys(ConfigKeys<GeneratorOptions>* keys) {
   const std::string intrinsic = "span_metrics.intrinsic_dimensions.";
   const ConfigKeys<GeneratorOptions> added = {
       // clang-format off: one line a key.
+      Key::Enum<DurationUnit>(std::string(kHistogramUnitKey), FIELD(span_metrics.histogram_unit),
+                              {{"s", DurationUnit::kSeconds}, {"ms", DurationUnit::kMilliseconds}}),
       Key::Make(sm + "histogram_buckets", FIELD(span_metrics.histogram_buckets), ReadBuckets,
                 FormatBuckets),
-      Key::StringList(sm + "dimensions", FIELD(span_metrics.dimensions)),
+      Key::Make(sm + "dimensions", FIELD(span_metrics.dimensions), ReadDimensions,
+                FormatDimensions),
       Key::TableList(sm + "dimension_mappings", FIELD(span_metrics.dimension_mappings),
                      DimensionMappingKeys(), true),
       Key::Bool(sm + "enable_target_info", FIELD(span_metrics.enable_target_info)),
@@ -284,6 +332,8 @@ ConfigKeys<GeneratorOptions> GeneratorKeys() {
   ConfigKeys<GeneratorOptions> keys = {
       // clang-format off: one line a key.
       Key::Make("processors", FIELD(processors), ReadProcessors, FormatProcessors),
+      Key::Enum<Naming>(std::string(kNamingKey), FIELD(naming),
+                        {{"tempo", Naming::kTempo}, {"otel", Naming::kOtel}}),
       Key::String("inject_tenant_id_as", FIELD(inject_tenant_id_as), CheckOptionalLabelName),
       Key::Enum<LimiterType>("limiter_type", FIELD(limiter_type),
                              {{"series", LimiterType::kSeries}, {"entity", LimiterType::kEntity}}),

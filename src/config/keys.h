@@ -4,6 +4,7 @@
 #define SPANMETER_CONFIG_KEYS_H_
 
 #include <string>
+#include <string_view>
 
 #include "spanmeter/options.h"
 
@@ -22,6 +23,10 @@ ConfigKeys<Options> AllConfigKeys();
 
 // The keys below [generator], and below each [tenants.NAME].
 ConfigKeys<GeneratorOptions> GeneratorKeys();
+
+// Of these, those that decide about the defaults of others.
+inline constexpr std::string_view kNamingKey = "naming";
+inline constexpr std::string_view kHistogramUnitKey = "span_metrics.histogram_unit";
 
 // The keys of each [[remote_write]].
 ConfigKeys<RemoteWriteOptions> RemoteWriteKeys();

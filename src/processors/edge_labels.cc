@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "spanmeter/naming.h"
 #include "spanmeter/quote.h"
 
 #include "processors/label_name.h"
@@ -12,16 +13,9 @@ namespace spanmeter {
 
 namespace {
 
-constexpr std::string_view kClientLabel = "client";
-constexpr std::string_view kServerLabel = "server";
-constexpr std::string_view kConnectionTypeLabel = "connection_type";
-constexpr std::string_view kVirtualNodeLabel = "virtual_node";
-constexpr std::string_view kClientPrefix = "client_";
-constexpr std::string_view kServerPrefix = "server_";
-
-bool IsEdgeLabel(std::string_view name) {
-  return name == kClientLabel || name == kServerLabel || name == kConnectionTypeLabel ||
-         name == kVirtualNodeLabel;
+bool IsEdgeLabel(std::string_view name, const MetricNames& names) {
+  return name == names.client || name == names.server || name == names.connection_type ||
+         name == names.virtual_node || name == names.failed;
 }
 
 }  // namespace
@@ -29,23 +23,24 @@ bool IsEdgeLabel(std::string_view name) {
 class EdgeLabels::Planner {
  public:
   Planner(const GeneratorOptions& options, EdgeLabels* result, std::vector<OptionProblem>* problems)
-      : options_(options), result_(*result), problems_(problems) {}
+      : options_(options), names_(NamesOf(options.naming)), result_(*result), problems_(problems) {}
 
   void Plan() {
     const ServiceGraphsOptions& service_graphs = options_.service_graphs;
-    AddOwn(kClientLabel, {Source::kClient});
-    AddOwn(kServerLabel, {Source::kServer});
-    AddOwn(kConnectionTypeLabel, {Source::kConnectionType});
+    AddOwn(names_.client, {Source::kClient});
+    AddOwn(names_.server, {Source::kServer});
+    AddOwn(names_.connection_type, {Source::kConnectionType});
+    if (!names_.failed.empty()) AddOwn(names_.failed, {Source::kFailed});
     if (service_graphs.enable_virtual_node_label) {
-      AddOwn(kVirtualNodeLabel, {Source::kVirtualNode});
+      AddOwn(names_.virtual_node, {Source::kVirtualNode});
     }
     // The last configured dimension with a value counts, so the last one is the first candidate.
     for (size_t i = service_graphs.dimensions.size(); i > 0; --i) AddDimension(i - 1);
     if (service_graphs.enable_virtual_node_label && !service_graphs.enable_client_server_prefix) {
       // Edges without a virtual node show what their spans say under the label's name.
-      const size_t attribute = AttributeOf(std::string(kVirtualNodeLabel));
-      AddOwn(kVirtualNodeLabel, {Source::kServerAttribute, attribute});
-      AddOwn(kVirtualNodeLabel, {Source::kClientAttribute, attribute});
+      const size_t attribute = AttributeOf(std::string(names_.virtual_node));
+      AddOwn(names_.virtual_node, {Source::kServerAttribute, attribute});
+      AddOwn(names_.virtual_node, {Source::kClientAttribute, attribute});
     }
   }
 
@@ -65,12 +60,14 @@ class EdgeLabels::Planner {
                     ", which is reserved; choose another one");
     }
     if (options_.service_graphs.enable_client_server_prefix) {
-      AddConfigured(key, std::string(kServerPrefix) + name, {Source::kServerAttribute, attribute});
-      AddConfigured(key, std::string(kClientPrefix) + name, {Source::kClientAttribute, attribute});
+      AddConfigured(key, std::string(names_.server_prefix) + name,
+                    {Source::kServerAttribute, attribute});
+      AddConfigured(key, std::string(names_.client_prefix) + name,
+                    {Source::kClientAttribute, attribute});
       return;
     }
-    if (IsEdgeLabel(name)) name.insert(0, kCollisionPrefix);
-    if (name[0] >= '0' && name[0] <= '9') name.insert(0, 1, '_');
+    if (IsEdgeLabel(name, names_)) name.insert(0, kCollisionPrefix);
+    AddNamePrefix(names_, 0, &name);
     AddConfigured(key, name, {Source::kServerAttribute, attribute});
     AddConfigured(key, name, {Source::kClientAttribute, attribute});
   }
@@ -114,6 +111,7 @@ class EdgeLabels::Planner {
   }
 
   const GeneratorOptions& options_;
+  const MetricNames& names_;
   EdgeLabels& result_;
   std::vector<OptionProblem>* const problems_;
   std::map<std::string, size_t, std::less<>> positions_;  // in labels_, by name
@@ -137,6 +135,8 @@ std::string_view EdgeLabels::ValueOf(const Candidate& candidate, const EdgeNames
       return kConnectionTypes[static_cast<size_t>(edge.type)];
     case Source::kVirtualNode:
       return edge.virtual_node;
+    case Source::kFailed:
+      return edge.failed ? "true" : "false";
     case Source::kClient:
       return CutToBytes(edge.client, max_value_length_);
     case Source::kServer:

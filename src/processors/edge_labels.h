@@ -23,6 +23,7 @@ struct EdgeNames {
   std::string_view server;
   // Which of the two sent no span and is known by name only, `client` or `server`; empty: none.
   std::string_view virtual_node;
+  bool failed = false;
   // What the spans of the sides say under each of EdgeLabels::attributes().
   std::span<const std::string_view> client_attributes;
   std::span<const std::string_view> server_attributes;
@@ -50,6 +51,7 @@ class EdgeLabels {
     kServer,
     kConnectionType,
     kVirtualNode,
+    kFailed,
     kClientAttribute,
     kServerAttribute,
   };

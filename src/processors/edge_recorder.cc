@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "spanmeter/naming.h"
+
 #include "processors/edge_texts.h"
 #include "processors/histogram_metric.h"
 #include "processors/span_latency.h"
@@ -22,6 +24,7 @@ EdgeFamily::EdgeFamily(const GeneratorOptions& options, const EdgeLabels& labels
                        Registry* registry) {
   const ProcessorSelection& processors = options.processors;
   const ServiceGraphsOptions& service_graphs = options.service_graphs;
+  const MetricNames& names = NamesOf(options.naming);
   FamilyOptions edges;
   edges.labels = labels.FamilyLabels();
   const auto add = [&](bool enabled, FamilyMetric metric, std::optional<uint8_t>* position) {
@@ -29,38 +32,38 @@ EdgeFamily::EdgeFamily(const GeneratorOptions& options, const EdgeLabels& labels
     *position = static_cast<uint8_t>(edges.metrics.size());
     edges.metrics.push_back(std::move(metric));
   };
-  const auto histogram = [&](std::string name, std::string help) {
-    return MakeHistogram(std::move(name), std::move(help), service_graphs.histogram_buckets,
+  const auto histogram = [&](std::string_view name, std::string help) {
+    return MakeHistogram(std::string(name), std::move(help), service_graphs.histogram_buckets,
                          options);
   };
   // A histogram first: readers stream a family's first metric and have to keep the others.
   add(processors.service_graphs_latency,
-      histogram("traces_service_graph_request_server_seconds",
+      histogram(names.server_seconds,
                 "Duration of requests between two services as the server saw them, in seconds."),
       &server_seconds);
   add(processors.service_graphs_latency,
-      histogram("traces_service_graph_request_client_seconds",
+      histogram(names.client_seconds,
                 "Duration of requests between two services as the client saw them, in seconds."),
       &client_seconds);
   add(processors.service_graphs_request,
-      {"traces_service_graph_request_total",
+      {std::string(names.requests),
        "Number of requests between two services.",
        MetricType::kCounter,
        {}},
       &requests);
-  FamilyMetric failures = {"traces_service_graph_request_failed_total",
+  FamilyMetric failures = {std::string(names.failed_requests),
                            "Number of requests between two services that failed on either side.",
                            MetricType::kCounter,
                            {}};
   failures.joins = true;
   add(processors.service_graphs_request, std::move(failures), &failed);
   FamilyMetric messaging =
-      histogram("traces_service_graph_request_messaging_system_seconds",
+      histogram(names.messaging_seconds,
                 "Time that messages between two services spent on their way, in seconds.");
   messaging.joins = true;
   add(processors.service_graphs_latency && service_graphs.enable_messaging_system_latency_histogram,
       std::move(messaging), &messaging_seconds);
-  FamilyMetric info = {"traces_service_graph_connection_info",
+  FamilyMetric info = {std::string(names.connection_info),
                        "Pairs of services with requests between them; always 1.",
                        MetricType::kGauge,
                        {}};
@@ -106,7 +109,7 @@ bool EdgeRecorder::AddMatch(const EdgeSide& side, std::string_view texts) {
     }
   }
   edge_.trace_id = side.trace_id;
-  edge_.failed = failed;
+  edge_.names.failed = failed;
   edge_.weight = multiplier == 0 ? 1 : multiplier;
   edge_.client_seconds = client_facts->latency_seconds;
   edge_.server_seconds = server_facts->latency_seconds;
@@ -143,7 +146,7 @@ bool EdgeRecorder::AddVirtual(const HalfEdge& half) {
   edge_.names.server = client_texts_[kPeerField];
   edge_.names.virtual_node = kServerNode;
   edge_.trace_id = half.key.trace_id();
-  edge_.failed = half.facts.failed;
+  edge_.names.failed = half.facts.failed;
   edge_.weight = half.facts.multiplier == 0 ? 1 : half.facts.multiplier;
   edge_.client_seconds = half.facts.latency_seconds;
   edge_.server_seconds = half.facts.latency_seconds;
@@ -165,7 +168,7 @@ bool EdgeRecorder::Add() {
   set(family_.server_seconds, edge_.server_seconds);
   set(family_.client_seconds, edge_.client_seconds);
   set(family_.requests, edge_.weight);
-  if (edge_.failed) set(family_.failed, edge_.weight);
+  if (edge_.names.failed) set(family_.failed, edge_.weight);
   if (edge_.messaging_seconds > 0) set(family_.messaging_seconds, edge_.messaging_seconds);
   set(family_.connection_info, 1);
   ++edges_[static_cast<size_t>(edge_.names.type)];

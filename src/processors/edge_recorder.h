@@ -63,7 +63,6 @@ class EdgeRecorder {
     double server_seconds = 0;
     double messaging_seconds = 0;
     double weight = 1;
-    bool failed = false;
   };
 
   // Forgets what was known of the edge before.

@@ -19,7 +19,7 @@ void ValidateBuckets(const std::vector<double>& configured, const std::string& p
   for (size_t i = 0; i < configured.size(); ++i) {
     const std::string element = path + "[" + std::to_string(i) + "]";
     if (std::isnan(configured[i]) || configured[i] == -std::numeric_limits<double>::infinity()) {
-      problems->push_back({element, "a bucket's upper bound must be a number of seconds"});
+      problems->push_back({element, "a bucket's upper bound must be a number"});
     }
     const auto first = std::find(configured.begin(), configured.end(), configured[i]);
     const auto position = static_cast<size_t>(first - configured.begin());

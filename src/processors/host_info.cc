@@ -1,12 +1,12 @@
 #include "spanmeter/host_info.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "spanmeter/naming.h"
 #include "spanmeter/quote.h"
 
 #include "processors/utf8.h"
@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::string_view kIdLabel = "grafana_host_id";
 constexpr std::string_view kSourceLabel = "host_source";
+constexpr std::string_view kTotal = "_total";
 
 // Everything about a configuration that does not change from request to request.
 struct Setup {
@@ -142,31 +143,29 @@ bool IsLegalMetricName(std::string_view name) {
 }
 
 // The metric of the other processors that `name` would be mixed up with in some format, whether it
-// is switched on or not.
+// is switched on or not and in any naming: other tenants may have another one.
 std::optional<std::string_view> TakenBy(std::string_view name) {
-  constexpr std::array<std::string_view, 4> kHistograms = {
-      "traces_spanmetrics_latency", "traces_service_graph_request_server_seconds",
-      "traces_service_graph_request_client_seconds",
-      "traces_service_graph_request_messaging_system_seconds"};
-  // Without _total, as OpenMetrics names them.
-  constexpr std::array<std::string_view, 4> kCounters = {
-      "traces_spanmetrics_calls", "traces_spanmetrics_size", "traces_service_graph_request",
-      "traces_service_graph_request_failed"};
-  constexpr std::array<std::string_view, 2> kGauges = {"traces_target_info",
-                                                       "traces_service_graph_connection_info"};
   const auto is = [name](std::string_view metric, std::initializer_list<std::string_view> ends) {
-    return name.starts_with(metric) && std::any_of(ends.begin(), ends.end(), [&](auto end) {
-             return name.substr(metric.size()) == end;
-           });
+    return !metric.empty() && name.starts_with(metric) &&
+           std::any_of(ends.begin(), ends.end(),
+                       [&](auto end) { return name.substr(metric.size()) == end; });
   };
-  for (const std::string_view metric : kHistograms) {
-    if (is(metric, {"", "_bucket", "_sum", "_count", "_created"})) return metric;
-  }
-  for (const std::string_view metric : kCounters) {
-    if (is(metric, {"", "_total", "_created"})) return metric;
-  }
-  for (const std::string_view metric : kGauges) {
-    if (name == metric) return metric;
+  for (const Naming naming : kNamings) {
+    const MetricNames& names = NamesOf(naming);
+    for (const std::string_view metric :
+         {names.duration_seconds, names.duration_milliseconds, names.server_seconds,
+          names.client_seconds, names.messaging_seconds}) {
+      if (is(metric, {"", "_bucket", "_sum", "_count", "_created"})) return metric;
+    }
+    for (const std::string_view counter :
+         {names.calls, names.size, names.requests, names.failed_requests}) {
+      // As OpenMetrics names them.
+      const std::string_view metric = counter.substr(0, counter.size() - kTotal.size());
+      if (is(metric, {"", "_total", "_created"})) return metric;
+    }
+    for (const std::string_view metric : {names.target_info, names.connection_info}) {
+      if (name == metric) return metric;
+    }
   }
   return std::nullopt;
 }

@@ -25,9 +25,9 @@ constexpr std::array<char, 256> kSanitized = [] {
 
 }  // namespace
 
-bool IsIntrinsicLabel(std::string_view name) {
-  return name == kServiceLabel || name == kSpanNameLabel || name == kSpanKindLabel ||
-         name == kStatusCodeLabel || name == kStatusMessageLabel;
+bool IsIntrinsicLabel(std::string_view name, const MetricNames& names) {
+  return name == names.service || name == names.span_name || name == names.span_kind ||
+         name == names.status_code || name == names.status_message;
 }
 
 bool IsReservedLabel(std::string_view name) {
@@ -43,11 +43,20 @@ void AppendSanitized(std::string_view key, std::string* out) {
   }
 }
 
-std::string DimensionLabelName(std::string_view key) {
+void AddNamePrefix(const MetricNames& names, size_t begin, std::string* text) {
+  const std::string_view name = std::string_view(*text).substr(begin);
+  if (IsDigit(name[0])) {
+    text->insert(begin, names.before_digit);
+  } else if (name.starts_with('_') && !name.starts_with("__")) {
+    text->insert(begin, names.before_underscore);
+  }
+}
+
+std::string DimensionLabelName(std::string_view key, const MetricNames& names) {
   std::string name;
   AppendSanitized(key, &name);
-  if (IsIntrinsicLabel(name)) name.insert(0, kCollisionPrefix);
-  if (IsDigit(name[0])) name.insert(0, 1, '_');
+  if (IsIntrinsicLabel(name, names)) name.insert(0, kCollisionPrefix);
+  AddNamePrefix(names, 0, &name);
   return name;
 }
 

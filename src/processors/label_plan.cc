@@ -4,6 +4,7 @@
 #include <map>
 #include <string_view>
 
+#include "spanmeter/naming.h"
 #include "spanmeter/quote.h"
 
 #include "processors/label_name.h"
@@ -20,7 +21,7 @@ std::string At(std::string_view list, size_t position) {
 class Planner {
  public:
   Planner(const GeneratorOptions& options, std::vector<OptionProblem>* problems)
-      : options_(options), problems_(problems) {}
+      : options_(options), names_(NamesOf(options.naming)), problems_(problems) {}
 
   LabelPlan Plan() {
     AddOwnLabels();
@@ -32,6 +33,7 @@ class Planner {
     for (PlannedLabel& label : plan_) {
       const bool own = label.candidates.front().source < LabelSource::kDimension;
       std::reverse(label.candidates.begin() + (own ? 1 : 0), label.candidates.end());
+      AddDefault(&label);
     }
     return std::move(plan_);
   }
@@ -43,27 +45,42 @@ class Planner {
     const auto add = [this](bool enabled, std::string_view name, LabelSource source) {
       if (enabled && !IsExternal(name)) AddCandidate(name, {source, 0});
     };
-    add(intrinsic.service, kServiceLabel, LabelSource::kService);
+    add(intrinsic.service, names_.service, LabelSource::kService);
     add(span_metrics.enable_target_info, kJobLabel, LabelSource::kJob);
     add(span_metrics.enable_target_info && span_metrics.enable_instance_label, kInstanceLabel,
         LabelSource::kInstance);
-    add(intrinsic.span_name, kSpanNameLabel, LabelSource::kSpanName);
-    add(intrinsic.span_kind, kSpanKindLabel, LabelSource::kSpanKind);
-    add(intrinsic.status_code, kStatusCodeLabel, LabelSource::kStatusCode);
-    add(intrinsic.status_message, kStatusMessageLabel, LabelSource::kStatusMessage);
+    add(intrinsic.span_name, names_.span_name, LabelSource::kSpanName);
+    add(intrinsic.span_kind, names_.span_kind, LabelSource::kSpanKind);
+    add(intrinsic.status_code, names_.status_code, LabelSource::kStatusCode);
+    add(intrinsic.status_message, names_.status_message, LabelSource::kStatusMessage);
   }
 
   void AddDimension(size_t position) {
-    const std::string& key = options_.span_metrics.dimensions[position];
+    const Dimension& dimension = options_.span_metrics.dimensions[position];
+    const std::string& key = dimension.name;
     const std::string path = At("span_metrics.dimensions", position);
     if (key.empty()) {
       return Report(path,
                     "a dimension must not be empty; name the attribute whose value becomes a "
                     "label");
     }
-    const std::string name = DimensionLabelName(key);
+    const std::string name = DimensionLabelName(key, names_);
     configured_.emplace(name, "dimensions[" + std::to_string(position) + "] (" + Quoted(key) + ")");
     AddConfigured(path, key, name, {LabelSource::kDimension, position});
+    if (!IsValidUtf8(dimension.default_value)) {
+      Report(path + ".default", "a default must be valid UTF-8");
+    }
+  }
+
+  void AddDefault(PlannedLabel* label) const {
+    const auto has_default = [this](const LabelCandidate& candidate) {
+      return candidate.source == LabelSource::kDimension &&
+             !options_.span_metrics.dimensions[candidate.position].default_value.empty();
+    };
+    const auto found =
+        std::find_if(label->candidates.begin(), label->candidates.end(), has_default);
+    if (found == label->candidates.end()) return;
+    label->candidates.push_back({LabelSource::kDefault, found->position});
   }
 
   void AddMapping(size_t position) {
@@ -84,7 +101,7 @@ class Planner {
                     "a mapping must have a name; its values become the label of "
                     "that name");
     }
-    const std::string name = DimensionLabelName(mapping.name);
+    const std::string name = DimensionLabelName(mapping.name, names_);
     const auto [other, is_new] = configured_.emplace(
         name, At("dimension_mappings", position) + " (" + Quoted(mapping.name) + ")");
     if (!is_new) {
@@ -131,6 +148,7 @@ class Planner {
   }
 
   const GeneratorOptions& options_;
+  const MetricNames& names_;
   std::vector<OptionProblem>* const problems_;
   LabelPlan plan_;
   std::map<std::string, size_t> positions_;        // in plan_, by name

@@ -24,11 +24,13 @@ enum class LabelSource : uint8_t {
   kStatusMessage,
   kDimension,
   kMapping,
+  // What a dimension has instead of a value. Comes last.
+  kDefault,
 };
 
 struct LabelCandidate {
   LabelSource source = LabelSource::kService;
-  // Dimensions and mappings: which one of the configured list.
+  // Dimensions, their defaults and mappings: which one of the configured list.
   size_t position = 0;
 };
 
@@ -44,6 +46,7 @@ using LabelPlan = std::vector<PlannedLabel>;
 
 // Resolves the names of all labels: sanitized, cut, told apart. Of labels that end up with one name
 // the last configured one with a value counts; intrinsic labels, job and instance beat them all.
+// Where none has a value, the last configured default counts.
 // Appends what is wrong with the configuration to `problems`; the plan is then unusable.
 LabelPlan MakeLabelPlan(const GeneratorOptions& options, std::vector<OptionProblem>* problems);
 

@@ -21,7 +21,7 @@ SpanLabels::SpanLabels(const GeneratorOptions& options, const LabelPlan& plan,
       Candidate& candidate = label.candidates.emplace_back();
       candidate.source = from.source;
       if (from.source == LabelSource::kDimension) {
-        const std::string& key = options.span_metrics.dimensions[from.position];
+        const std::string& key = options.span_metrics.dimensions[from.position].name;
         candidate.attributes.push_back(SlotOf(key, index));
       } else if (from.source == LabelSource::kMapping) {
         const DimensionMapping& mapping = options.span_metrics.dimension_mappings[from.position];
@@ -29,6 +29,8 @@ SpanLabels::SpanLabels(const GeneratorOptions& options, const LabelPlan& plan,
           candidate.attributes.push_back(SlotOf(key, index));
         }
         candidate.join = mapping.join;
+      } else if (from.source == LabelSource::kDefault) {
+        candidate.text = options.span_metrics.dimensions[from.position].default_value;
       }
     }
   }
@@ -180,6 +182,7 @@ bool SpanKeyBuilder::Varies(const Candidate& candidate) const {
     case LabelSource::kService:
     case LabelSource::kJob:
     case LabelSource::kInstance:
+    case LabelSource::kDefault:
       return false;
     case LabelSource::kSpanName:
     case LabelSource::kSpanKind:
@@ -214,6 +217,8 @@ std::string_view SpanKeyBuilder::CandidateText(const Candidate& candidate, const
     }
     case LabelSource::kMapping:
       return JoinedText(candidate, span);
+    case LabelSource::kDefault:
+      return candidate.text;
     case LabelSource::kSpanKind:
     case LabelSource::kStatusCode:
       break;  // always present and no texts: AppendKey() never gets here with them

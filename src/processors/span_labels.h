@@ -41,6 +41,8 @@ class SpanLabels {
     std::vector<Slot> attributes;
     // Stands between the values of a mapping.
     std::string join;
+    // A default.
+    std::string text;
   };
   struct Label {
     std::string name;

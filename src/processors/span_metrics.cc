@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "spanmeter/naming.h"
+#include "spanmeter/quote.h"
 #include "spanmeter/state_stream.h"
 
 #include "processors/filter_policy.h"
@@ -28,6 +30,7 @@ struct Setup {
       : filters(options.span_metrics.filter_policies, std::string(kFilterPoliciesPath), index,
                 problems),
         labels(options, plan, index),
+        latency_unit_nanos(NanosOf(options.span_metrics.histogram_unit)),
         multiplier(options.span_metrics.span_multiplier_key,
                    options.span_metrics.enable_tracestate_span_multiplier,
                    options.max_span_multiplier, index) {
@@ -38,6 +41,7 @@ struct Setup {
 
   const FilterPolicies filters;
   const SpanLabels labels;
+  const double latency_unit_nanos;
   const SpanMultiplier multiplier;
 
   FamilyId family = 0;
@@ -53,6 +57,8 @@ struct Setup {
 };
 
 void Setup::AddFamilies(const GeneratorOptions& options, Registry* registry) {
+  const MetricNames& names = NamesOf(options.naming);
+  const DurationUnit unit = options.span_metrics.histogram_unit;
   FamilyOptions spans;
   spans.labels = labels.FamilyLabels();
   const auto add = [&](bool enabled, FamilyMetric metric, std::optional<uint8_t>* position) {
@@ -63,14 +69,14 @@ void Setup::AddFamilies(const GeneratorOptions& options, Registry* registry) {
   };
   // The histogram first: readers stream a family's first metric and have to keep the others.
   add(options.processors.span_metrics_latency,
-      MakeHistogram("traces_spanmetrics_latency",
-                    "Duration of spans from start to end, in seconds.",
+      MakeHistogram(std::string(names.duration(unit)),
+                    "Duration of spans from start to end, in " + std::string(NameOf(unit)) + ".",
                     options.span_metrics.histogram_buckets, options),
       &latency);
   add(options.processors.span_metrics_count,
-      {"traces_spanmetrics_calls_total", "Number of spans.", MetricType::kCounter, {}}, &calls);
+      {std::string(names.calls), "Number of spans.", MetricType::kCounter, {}}, &calls);
   add(options.processors.span_metrics_size,
-      {"traces_spanmetrics_size_total",
+      {std::string(names.size),
        "Encoded size of the spans as received, in bytes.",
        MetricType::kCounter,
        {}},
@@ -82,7 +88,7 @@ void Setup::AddFamilies(const GeneratorOptions& options, Registry* registry) {
   FamilyOptions info;
   info.own_labels = true;
   FamilyMetric& metric = info.metrics.emplace_back();
-  metric.name = "traces_target_info";
+  metric.name = names.target_info;
   metric.help = "Attributes of the resources that spans come from; always 1.";
   metric.type = MetricType::kGauge;
   metric.info = true;
@@ -125,7 +131,9 @@ class Session final : public ProcessorSession {
     Update& update = batch_.Add(setup_.family);
     update.metrics = setup_.all_metrics;
     update.weight = weight;
-    if (setup_.latency) update.values[*setup_.latency] = LatencySeconds(span);
+    if (setup_.latency) {
+      update.values[*setup_.latency] = Latency(span, setup_.latency_unit_nanos);
+    }
     if (setup_.calls) update.values[*setup_.calls] = weight;
     if (setup_.size) update.values[*setup_.size] = static_cast<double>(span.encoded_size);
     update.trace_id = span.trace_id.data();
@@ -233,6 +241,12 @@ std::vector<OptionProblem> ValidateSpanMetrics(const GeneratorOptions& options) 
   std::vector<OptionProblem> problems;
   ValidateBuckets(options.span_metrics.histogram_buckets, "span_metrics.histogram_buckets",
                   &problems);
+  if (NamesOf(options.naming).duration(options.span_metrics.histogram_unit).empty()) {
+    problems.push_back(
+        {"span_metrics.histogram_unit", Quoted("ms") + " needs naming = " + Quoted("otel") +
+                                            ": Tempo's metric is in seconds; write " + Quoted("s") +
+                                            " or leave it out"});
+  }
   MakeLabelPlan(options, &problems);
   AttributeIndex index;
   const FilterPolicies filters(options.span_metrics.filter_policies,

@@ -11,6 +11,7 @@ namespace spanmeter {
 TargetInfo::TargetInfo(const GeneratorOptions& options)
     : excluded_(options.span_metrics.target_info_excluded_dimensions.begin(),
                 options.span_metrics.target_info_excluded_dimensions.end()),
+      names_(NamesOf(options.naming)),
       max_name_length_(options.max_label_name_length),
       max_value_length_(options.max_label_value_length) {
   // What job and instance are made of.
@@ -65,15 +66,17 @@ std::optional<std::string_view> TargetInfo::MakeKey(std::span<const Attribute> a
 
 void TargetInfo::AddAttribute(const Attribute& attribute, Scratch* scratch) const {
   const std::string_view key = attribute.key;
-  if (key.empty() || (key[0] >= '0' && key[0] <= '9') || excluded_.contains(key)) return;
+  if (key.empty() || excluded_.contains(key)) return;
+  if (key[0] >= '0' && key[0] <= '9' && names_.before_digit_in_target_info.empty()) return;
 
   std::string& names = scratch->names;
   const size_t begin = names.size();
   const auto name = [&] { return std::string_view(names).substr(begin); };
   AppendSanitized(key, &names);
-  if (IsIntrinsicLabel(name()) || name() == kJobLabel || name() == kInstanceLabel) {
+  if (IsIntrinsicLabel(name(), names_) || name() == kJobLabel || name() == kInstanceLabel) {
     names.insert(begin, kCollisionPrefix);
   }
+  AddNamePrefix(names_, begin, &names);
   bool reserved = IsReservedLabel(name());
   // External labels replace what has their name before it is cut, and are not cut themselves.
   if (!IsExternal(name())) {

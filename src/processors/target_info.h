@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "spanmeter/any_value.h"
+#include "spanmeter/naming.h"
 #include "spanmeter/options.h"
 #include "spanmeter/registry.h"
 
@@ -58,6 +59,7 @@ class TargetInfo {
   // Keys that are not labels: the identity and target_info_excluded_dimensions.
   std::set<std::string, std::less<>> excluded_;
   std::set<std::string, std::less<>> external_labels_;
+  const MetricNames& names_;
   size_t max_name_length_ = 0;
   size_t max_value_length_ = 0;
 };

@@ -178,6 +178,25 @@ TEST_F(AnalysisTest, LabelsThatComeMultiplyTheCost) {
       1'000'000'000'000'000);
 }
 
+TEST_F(AnalysisTest, ServicesAndCostsAreFoundUnderTheCollectorsNames) {
+  GeneratorOptions options = LongLived();
+  options.naming = Naming::kOtel;
+  FilledRegistry filled(options);
+  filled.Count("cart", "GET /", "a");
+  filled.Count("cart", "GET /", "b");
+  filled.Count("shop", "buy", "a");
+  TopQuestion question = {true, false, 10};
+  question.naming = Naming::kOtel;
+  const Json top = AnalyzeTop(&filled.registry, &filled.clock, limits_, question);
+  EXPECT_EQ(top["service_label"], "service_name");
+  ASSERT_EQ(top["entries"].size(), 2u);
+  EXPECT_EQ(top["entries"][0]["service"], "cart");
+  EXPECT_EQ(top["entries"][0]["span_name"], "GET /");
+  EXPECT_EQ(top["entries"][0]["label_sets"], 2);
+  EXPECT_EQ(AnalyzeCost(&filled.registry, &filled.clock, limits_, {})["current"],
+            Json({{"label_sets", 3}, {"series", 3 * FilledRegistry::kSpanSeries}}));
+}
+
 TEST_F(AnalysisTest, NothingAliveGivesEmptyAnswers) {
   FilledRegistry filled;
   filled.Count("a", "b", "c");

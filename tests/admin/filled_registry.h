@@ -27,10 +27,19 @@ class FilledRegistry {
   };
 
   explicit FilledRegistry(GeneratorOptions options = {}) : registry(options, &clock) {
+    const bool otel = options.naming == Naming::kOtel;
+    service_label_ = otel ? "service_name" : "service";
     FamilyOptions family;
-    family.labels = {{"service", {}}, {"span_name", {}}, {"zone", {}}};
-    family.metrics = {{"traces_spanmetrics_latency", "Latency.", MetricType::kHistogram, {0.1, 1}},
-                      {"traces_spanmetrics_calls_total", "Calls.", MetricType::kCounter, {}}};
+    family.labels = {{service_label_, {}}, {"span_name", {}}, {"zone", {}}};
+    family.metrics = {
+        {otel ? "traces_span_metrics_duration_milliseconds" : "traces_spanmetrics_latency",
+         "Latency.",
+         MetricType::kHistogram,
+         {0.1, 1}},
+        {otel ? "traces_span_metrics_calls_total" : "traces_spanmetrics_calls_total",
+         "Calls.",
+         MetricType::kCounter,
+         {}}};
     span_family_ = registry.AddFamily(family);
     FamilyOptions info;
     info.own_labels = true;
@@ -50,7 +59,8 @@ class FilledRegistry {
     update.metrics = 3;
     update.values = {0.5, 1};
     registry.Apply(&batch);
-    std::map<std::string, std::string> labels = {{"service", service}, {"span_name", span_name}};
+    std::map<std::string, std::string> labels = {{service_label_, service},
+                                                 {"span_name", span_name}};
     if (!zone.empty()) labels["zone"] = zone;
     Note(labels, &spans);
   }
@@ -99,6 +109,7 @@ class FilledRegistry {
     set.updated_ms = NowMs();
   }
 
+  std::string service_label_;
   FamilyId span_family_ = 0;
   FamilyId info_family_ = 0;
 };

@@ -37,9 +37,10 @@ struct Scenario {
 GeneratorOptions EverythingOn() {
   GeneratorOptions options;
   SpanMetricsOptions& span_metrics = options.span_metrics;
-  span_metrics.dimensions = {"k8s.cluster.name",          "http.request.method", "http.route",
-                             "http.response.status_code", "url.scheme",          "server.address",
-                             "network.protocol.version"};
+  span_metrics.dimensions = {
+      {"k8s.cluster.name"},          {"http.request.method"}, {"http.route"},
+      {"http.response.status_code"}, {"url.scheme"},          {"server.address"},
+      {"network.protocol.version"}};
   span_metrics.enable_target_info = true;
   FilterPolicy include;
   include.include = {FilterMatch::Type::kRegex,

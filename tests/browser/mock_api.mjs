@@ -291,6 +291,7 @@ function tenantAnswer(state, tenant, what, parameters) {
       const operation = parameters.get("by") === "operation";
       return {
         computed_ms,
+        service_label: "service",
         entries: names.slice(0, limit).map((service, i) => ({
           service,
           ...(operation

@@ -65,7 +65,8 @@ TEST(Config, FillsEveryKindOfValue) {
   EXPECT_EQ(options.generator.stale_duration, int64_t{5'400} * 1'000'000'000);
   EXPECT_EQ(options.generator.max_span_multiplier, 5);
   EXPECT_THAT(options.generator.external_labels, ElementsAre(Pair("cluster", "eu")));
-  EXPECT_THAT(options.generator.span_metrics.dimensions, ElementsAre("a", "b"));
+  EXPECT_THAT(options.generator.span_metrics.dimensions,
+              ElementsAre(Dimension{"a"}, Dimension{"b"}));
   EXPECT_TRUE(options.generator.span_metrics.intrinsic_dimensions.status_message);
   EXPECT_TRUE(options.generator.span_metrics.intrinsic_dimensions.service);
 }

@@ -107,6 +107,7 @@ Options Unusual() {
   options.remote_write = {UnusualReceiver(), OtherReceiver(), AnotherReceiver()};
   GeneratorOptions& generator = options.generator;
   generator.processors = {true, false, true, true, false, true, true};
+  generator.naming = Naming::kOtel;
   generator.inject_tenant_id_as = "tenant";
   generator.external_labels = {
       {"a", "${NOT_A_VARIABLE} $${ $"}, {"b", ""}, {"c", "\n\x01\xC3\xA9"}};
@@ -131,8 +132,9 @@ Options Unusual() {
   generator.max_span_multiplier = 1e300;
   generator.disable_collection = true;
   SpanMetricsOptions& span_metrics = generator.span_metrics;
+  span_metrics.histogram_unit = DurationUnit::kMilliseconds;
   span_metrics.histogram_buckets = {-1, 0, 1e-9, 0.1, 1.0 / 3, 1e21};
-  span_metrics.dimensions = {"http.method", "x\"y"};
+  span_metrics.dimensions = {{"http.method"}, {"x\"y", "the \"default\""}};
   span_metrics.dimension_mappings = {{"route", {"a", "b"}, " "}, {"other", {"c"}, ""}};
   span_metrics.enable_target_info = true;
   span_metrics.target_info_excluded_dimensions = {"host.name"};

@@ -3,6 +3,7 @@
 One spanmeter with everything switched on counts the traffic of a shop; Prometheus scrapes it.
 """
 
+import re
 import struct
 import sys
 import time
@@ -106,6 +107,22 @@ class LiveTest(unittest.TestCase):
             with self.subTest(name=name):
                 harness.wait_until(lambda n=name: labels_of(n), f"labels of {name}")
                 self.assertEqual(documented_of(name), [])
+
+
+class ConnectorsNamesTest(unittest.TestCase):
+    SECTION = "Dashboards made for the Collector's connectors, and Jaeger's Monitor tab"
+
+    def test_metrics_that_the_section_names_are_there(self):
+        documented = set(re.findall(r"^\| `((?:traces|target)_\w+)`", readme.section(self.SECTION), re.MULTILINE))
+        self.assertGreaterEqual(len(documented), 5)
+        configuration = {
+            "generator": {"naming": "otel", "processors": ["span-metrics", "service-graphs"]},
+            "generator.span_metrics": {"enable_target_info": True},
+        }
+        with harness.Spanmeter(configuration) as server, \
+                loadgen.Loadgen(server, "--scenario=shop", "--rate=500"):
+            for name in documented:
+                harness.wait_until(lambda n=name: f"# TYPE {n} " in server.scrape("/metrics/generated"), name)
 
 
 if __name__ == "__main__":

@@ -21,16 +21,18 @@ BINARY = os.environ["SPANMETER"]
 # What only the configuration of Prometheus has.
 IS_PROMETHEUS = re.compile(r"^(scrape_configs|rule_files):", re.MULTILINE)
 IS_GRAFANA = re.compile(r"^apiVersion:", re.MULTILINE)
+IS_JAEGER = re.compile(r"^  jaeger_query:", re.MULTILINE)
 
 # In the tables about moving from elsewhere, the first column is in the words of elsewhere.
-FOREIGN_SECTIONS = ("Moving from Tempo", "Moving from the Collector's connectors")
+CONNECTORS = "Dashboards made for the Collector's connectors, and Jaeger's Monitor tab"
+FOREIGN_SECTIONS = ("Moving from Tempo", "Moving from the Collector's connectors", CONNECTORS)
 
 # What is in back quotes and looks like an option, and is none.
 NO_OPTIONS = {
     # values of options, labels and reasons
     "dry_run", "metric_overflow", "client_", "server_",
     # of the world around
-    "honor_labels", "otel_metric_overflow", "scrape_timeout",
+    "honor_labels", "otel_metric_overflow", "otel_scope_name", "scrape_timeout",
     "non_idempotent", "partial_success", "routing_key",
 }
 
@@ -89,8 +91,9 @@ class BlocksTest(unittest.TestCase):
                 self.assertEqual(result.returncode, 0, result.stderr)
 
     def test_each_configuration_of_a_collector_is_yaml_with_pipelines_of_parts_that_are_there(self):
+        others = (IS_PROMETHEUS, IS_GRAFANA, IS_JAEGER)
         found = [block for block in readme.blocks("yaml")
-                 if not IS_PROMETHEUS.search(block.text) and not IS_GRAFANA.search(block.text)]
+                 if not any(other.search(block.text) for other in others)]
         self.assertGreaterEqual(len(found), 2)
         for block in found:
             with self.subTest(block=block):
@@ -108,6 +111,13 @@ class BlocksTest(unittest.TestCase):
         self.assertEqual(provider["type"], "file")
         path = provider["options"]["path"].replace("/usr/share/spanmeter/", f"{readme.TREE}/etc/")
         self.assertGreaterEqual(len(list(pathlib.Path(path).glob("*.json"))), 3)
+
+    def test_jaeger_is_told_that_names_have_suffixes(self):
+        (block,) = [block for block in readme.blocks("yaml") if IS_JAEGER.search(block.text)]
+        parts = yaml.safe_load(block.text)["extensions"]
+        name = parts["jaeger_query"]["storage"]["metrics"]
+        backend = parts["jaeger_storage"]["metric_backends"][name]["prometheus"]
+        self.assertTrue(backend["normalize_calls"] and backend["normalize_duration"])
 
     def test_messages_about_a_wrong_configuration_are_those_of_the_program(self):
         shown = next(block.text for block in readme.blocks("") if "spanmeter.toml:3:" in block.text)

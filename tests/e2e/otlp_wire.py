@@ -182,11 +182,12 @@ def _attributes(number, attributes):
 
 
 def encode_span(name, end_nanos, seconds=0.01, trace_id=b"\1" * 16, span_id=b"\2" * 8, kind=2,
-                status=0, attributes=None):
+                status=0, attributes=None, parent_id=b""):
     """A Span message of `seconds` that ended at `end_nanos` since the Unix epoch."""
     times = struct.pack("<BQBQ", 7 << 3 | FIXED64, end_nanos - round(seconds * 1e9),
                         8 << 3 | FIXED64, end_nanos)
-    return (_field(1, trace_id) + _field(2, span_id) + _field(5, name.encode())
+    return (_field(1, trace_id) + _field(2, span_id)
+            + (_field(4, parent_id) if parent_id else b"") + _field(5, name.encode())
             + _number(6, kind) + times + _attributes(9, attributes or {})
             + (_field(15, _number(3, status)) if status else b""))
 

@@ -73,7 +73,7 @@ struct Choices {
     options.generate_native_histograms = histograms;
     options.native_histogram_max_bucket_number = 4;
     options.ingestion_time_range_slack = time_range ? kSlackNanos : 0;
-    if (everything) options.span_metrics.dimensions = {"a", "http.method"};
+    if (everything) options.span_metrics.dimensions = {{"a"}, {"http.method"}};
     if (limits) {
       options.max_active_series = kMaxSeries;
       options.max_cardinality_per_label = kMaxValues;

@@ -322,7 +322,7 @@ TEST_F(GeneratorTest, AReloadThatChangesLabelsNamesTheMetricsThatBeginAnew) {
   options.span_metrics.enable_target_info = true;
   Create(options);
   Send({{{{"service.name", "s"}, {"zone", "z"}}, {SpanEnding(0)}}});
-  options.span_metrics.dimensions = {"zone"};
+  options.span_metrics.dimensions = {{"zone"}};
   EXPECT_THAT(generator_->Reload(options),
               ::testing::UnorderedElementsAre("traces_spanmetrics_calls_total",
                                               "traces_spanmetrics_latency",

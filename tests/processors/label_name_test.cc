@@ -13,6 +13,9 @@ std::string Sanitized(std::string_view key) {
   return out;
 }
 
+const MetricNames& kTempo = NamesOf(Naming::kTempo);
+const MetricNames& kOtel = NamesOf(Naming::kOtel);
+
 TEST(LabelNameTest, CharactersThatLabelNamesMayNotHoldBecomeUnderscores) {
   EXPECT_EQ(Sanitized("http.method"), "http_method");
   EXPECT_EQ(Sanitized("x-request-id"), "x_request_id");
@@ -45,20 +48,39 @@ TEST(LabelNameTest, NamesAreAppended) {
 }
 
 TEST(LabelNameTest, DimensionsThatWouldBeginWithADigitGetAnUnderscore) {
-  EXPECT_EQ(DimensionLabelName("1st"), "_1st");
-  EXPECT_EQ(DimensionLabelName("9 lives"), "_9_lives");
-  EXPECT_EQ(DimensionLabelName("_9"), "_9");
+  EXPECT_EQ(DimensionLabelName("1st", kTempo), "_1st");
+  EXPECT_EQ(DimensionLabelName("9 lives", kTempo), "_9_lives");
+  EXPECT_EQ(DimensionLabelName("_9", kTempo), "_9");
 }
 
 TEST(LabelNameTest, DimensionsNamedLikeAnIntrinsicLabelGetAPrefix) {
   for (const char* name : {"service", "span_name", "span_kind", "status_code", "status_message"}) {
-    EXPECT_TRUE(IsIntrinsicLabel(name));
-    EXPECT_EQ(DimensionLabelName(name), std::string("__") + name);
+    EXPECT_TRUE(IsIntrinsicLabel(name, kTempo));
+    EXPECT_EQ(DimensionLabelName(name, kTempo), std::string("__") + name);
   }
-  EXPECT_EQ(DimensionLabelName("span.kind"), "__span_kind");
-  EXPECT_EQ(DimensionLabelName("service.name"), "service_name");
-  EXPECT_EQ(DimensionLabelName("job"), "job");
-  EXPECT_EQ(DimensionLabelName("instance"), "instance");
+  EXPECT_EQ(DimensionLabelName("span.kind", kTempo), "__span_kind");
+  EXPECT_EQ(DimensionLabelName("service.name", kTempo), "service_name");
+  EXPECT_EQ(DimensionLabelName("job", kTempo), "job");
+  EXPECT_EQ(DimensionLabelName("instance", kTempo), "instance");
+}
+
+TEST(LabelNameTest, WithTheCollectorsNamesItsOwnLabelsGetThePrefix) {
+  for (const char* name :
+       {"service_name", "span_name", "span_kind", "status_code", "status_message"}) {
+    EXPECT_TRUE(IsIntrinsicLabel(name, kOtel));
+    EXPECT_EQ(DimensionLabelName(name, kOtel), std::string("__") + name);
+  }
+  EXPECT_EQ(DimensionLabelName("service.name", kOtel), "__service_name");
+  EXPECT_EQ(DimensionLabelName("service", kOtel), "service");
+  EXPECT_EQ(DimensionLabelName("http.method", kOtel), "http_method");
+}
+
+// As the Collector's pkg/translator/prometheus documents it.
+TEST(LabelNameTest, WithTheCollectorsNamesLabelsBeginWithALetterOrTwoUnderscores) {
+  EXPECT_EQ(DimensionLabelName("1st", kOtel), "key_1st");
+  EXPECT_EQ(DimensionLabelName("_9", kOtel), "key_9");
+  EXPECT_EQ(DimensionLabelName(".hidden", kOtel), "key_hidden");
+  EXPECT_EQ(DimensionLabelName("__x", kOtel), "__x");
 }
 
 TEST(LabelNameTest, KnowsTheReservedNames) {

@@ -46,14 +46,14 @@ std::vector<std::string> Problems(const GeneratorOptions& options) {
   return lines;
 }
 
-GeneratorOptions WithDimensions(std::vector<std::string> dimensions) {
+GeneratorOptions WithDimensions(const std::vector<std::string>& dimensions) {
   GeneratorOptions options;
-  options.span_metrics.dimensions = std::move(dimensions);
+  for (const std::string& name : dimensions) options.span_metrics.dimensions.push_back({name});
   return options;
 }
 
-GeneratorOptions NoIntrinsics(std::vector<std::string> dimensions) {
-  GeneratorOptions options = WithDimensions(std::move(dimensions));
+GeneratorOptions NoIntrinsics(const std::vector<std::string>& dimensions) {
+  GeneratorOptions options = WithDimensions(dimensions);
   options.span_metrics.intrinsic_dimensions = {false, false, false, false, false};
   return options;
 }
@@ -207,7 +207,7 @@ TEST(ValidateSpanMetricsTest, RefusesBucketsThatAreNoListOfBounds) {
   options.span_metrics.histogram_buckets = {1, 0.5, NAN, 1, -INFINITY};
   EXPECT_THAT(Problems(options),
               ElementsAre(HasSubstr("span_metrics.histogram_buckets[2]: a bucket's upper bound "
-                                    "must be a number of seconds"),
+                                    "must be a number"),
                           HasSubstr("span_metrics.histogram_buckets[3]: is the same bound as "
                                     "histogram_buckets[0]"),
                           HasSubstr("span_metrics.histogram_buckets[4]: a bucket's upper bound")));

@@ -57,7 +57,8 @@ struct DrawnSpan {
 // The rules, one after the other, with nothing but maps.
 class Model {
  public:
-  explicit Model(const GeneratorOptions& options) : options_(options.service_graphs) {}
+  explicit Model(const GeneratorOptions& options)
+      : options_(options.service_graphs), otel_(options.naming == Naming::kOtel) {}
 
   void Span(const DrawnSpan& span, int64_t now) {
     ++order_;
@@ -250,6 +251,7 @@ class Model {
     labels["server"] =
         root || (type != "database" && other != nullptr) ? server.service : client.peer;
     labels["connection_type"] = type;
+    if (otel_) labels["failed"] = self.failed || second.failed ? "true" : "false";
     const auto dimension = [](const Waits& side, const std::string& key) {
       const auto found = side.dimensions.find(key);
       return found == side.dimensions.end() ? "" : found->second;
@@ -294,6 +296,7 @@ class Model {
   }
 
   const ServiceGraphsOptions options_;
+  const bool otel_;
   std::map<Key, Waits> waiting_;
   std::map<std::pair<Key, bool>, Marked> marks_;
   uint64_t order_ = 0;
@@ -307,6 +310,7 @@ class Draw {
   int Below(int n) { return static_cast<int>(random_() % static_cast<unsigned>(n)); }
 
   GeneratorOptions Options(GeneratorOptions options) {
+    if (OneIn(3)) options.naming = Naming::kOtel;
     ServiceGraphsOptions& service_graphs = options.service_graphs;
     constexpr uint64_t kItems[] = {1, 4, 15, 1000};
     service_graphs.max_items = kItems[Below(4)];

@@ -79,16 +79,19 @@ std::string Sanitize(const std::string& key) {
   return name;
 }
 
-const std::set<std::string> kIntrinsics = {"service", "span_name", "span_kind", "status_code",
-                                           "status_message"};
+// The label of the service.
+std::string ServiceLabel(bool otel) { return otel ? "service_name" : "service"; }
 
-std::string LabelName(const std::string& key, bool own_job) {
+std::string LabelName(const std::string& key, bool own_job, bool otel) {
+  const std::set<std::string> intrinsics = {ServiceLabel(otel), "span_name", "span_kind",
+                                            "status_code", "status_message"};
   std::string name = Sanitize(key);
-  if (kIntrinsics.contains(name) || (own_job && (name == "job" || name == "instance"))) {
+  if (intrinsics.contains(name) || (own_job && (name == "job" || name == "instance"))) {
     name = "__" + name;
   }
-  if (name[0] >= '0' && name[0] <= '9') name = "_" + name;
-  return name;
+  if (name[0] >= '0' && name[0] <= '9') return (otel ? "key_" : "_") + name;
+  const bool one_underscore = name[0] == '_' && (name.size() == 1 || name[1] != '_');
+  return one_underscore && otel ? "key" + name : name;
 }
 
 std::string Text(const AnyValue& value) {
@@ -114,7 +117,8 @@ std::string Find(const Attributes& attributes, const std::string& key) {
 
 class Model {
  public:
-  explicit Model(const GeneratorOptions& options) : options_(options) {}
+  explicit Model(const GeneratorOptions& options)
+      : options_(options), otel_(options.naming == Naming::kOtel) {}
 
   void Process(const TestResource& resource) {
     bool accepted = false;
@@ -156,12 +160,14 @@ class Model {
       if (!text.empty()) labels[name] = text;
     };
     const auto configured = [&](const std::string& key, const std::string& text) {
-      const std::string name = LabelName(key, false);
+      const std::string name = LabelName(key, false, otel_);
       if (options_.external_labels.contains(name)) return;
       set(Cut(name, options_.max_label_name_length), Cut(text, options_.max_label_value_length));
     };
     // Later ones replace earlier ones.
-    for (const std::string& key : options.dimensions) configured(key, look_up(key));
+    for (const Dimension& dimension : options.dimensions) {
+      configured(dimension.name, look_up(dimension.name));
+    }
     for (const DimensionMapping& mapping : options.dimension_mappings) {
       std::string joined;
       for (const std::string& key : mapping.source_labels) {
@@ -182,7 +188,7 @@ class Model {
                                                 "STATUS_CODE_ERROR"};
     own(options.enable_target_info, "job", Job(resource));
     own(options.enable_target_info, "instance", Instance(resource));
-    own(options.intrinsic_dimensions.service, "service", Find(resource, "service.name"));
+    own(options.intrinsic_dimensions.service, ServiceLabel(otel_), Find(resource, "service.name"));
     own(options.intrinsic_dimensions.span_name, "span_name", span.name);
     own(options.intrinsic_dimensions.status_message, "status_message", span.status_message);
     // Enum values are not cut.
@@ -192,6 +198,13 @@ class Model {
     if (options.intrinsic_dimensions.status_code) {
       labels["status_code"] =
           span.status_code < 3 ? kStatuses[span.status_code] : std::to_string(span.status_code);
+    }
+    // The last one first, and only where nothing is.
+    for (size_t i = options.dimensions.size(); i > 0; --i) {
+      const Dimension& dimension = options.dimensions[i - 1];
+      const std::string name =
+          Cut(LabelName(dimension.name, false, otel_), options_.max_label_name_length);
+      if (!labels.contains(name)) configured(dimension.name, dimension.default_value);
     }
     return Finish(std::move(labels));
   }
@@ -211,12 +224,12 @@ class Model {
     LabelMap labels;
     for (const Attribute& attribute : resource.all()) {
       const std::string key(attribute.key);
-      if (key.empty() || (key[0] >= '0' && key[0] <= '9') || key == "service.name" ||
+      if (key.empty() || (key[0] >= '0' && key[0] <= '9' && !otel_) || key == "service.name" ||
           key == "service.namespace" || key == "service.instance.id" ||
           std::find(excluded.begin(), excluded.end(), key) != excluded.end()) {
         continue;
       }
-      std::string name = LabelName(key, true);
+      std::string name = LabelName(key, true, otel_);
       if (!options_.external_labels.contains(name)) {
         name = Cut(name, options_.max_label_name_length);
       }
@@ -250,6 +263,7 @@ class Model {
   }
 
   const GeneratorOptions& options_;
+  const bool otel_;
   std::map<std::string, double> calls_;
   std::set<std::string> target_info_;
   uint64_t discarded_ = 0;
@@ -262,9 +276,12 @@ class Generator {
   GeneratorOptions Options() {
     for (;;) {
       GeneratorOptions options;
+      if (Below(3) == 0) options.naming = Naming::kOtel;
       SpanMetricsOptions& span_metrics = options.span_metrics;
       span_metrics.intrinsic_dimensions = {Likely(), Likely(), Likely(), Likely(), Likely()};
-      for (int n = Below(5); n > 0; --n) span_metrics.dimensions.push_back(Key());
+      for (int n = Below(5); n > 0; --n) {
+        span_metrics.dimensions.push_back({Key(), Below(3) == 0 ? "other" : ""});
+      }
       for (int n = Below(3); n > 0; --n) {
         DimensionMapping mapping{Key(), {Key()}, Below(2) == 0 ? "" : "☃"};
         for (int more = Below(3); more > 0; --more) mapping.source_labels.push_back(Key());
@@ -279,7 +296,9 @@ class Generator {
       if (Below(2) == 0) options.max_label_value_length = 1 + static_cast<uint64_t>(Below(9));
       // The model says nothing about external names that only a cut name meets.
       bool meets = false;
-      for (const std::string& key : span_metrics.dimensions) meets |= Meets(options, key);
+      for (const Dimension& dimension : span_metrics.dimensions) {
+        meets |= Meets(options, dimension.name);
+      }
       for (const DimensionMapping& mapping : span_metrics.dimension_mappings) {
         meets |= Meets(options, mapping.name);
       }
@@ -311,10 +330,11 @@ class Generator {
   bool Likely() { return Below(4) != 0; }
 
   std::string Key() {
-    static constexpr const char* kKeys[] = {
-        "a.b",     "a_b",          "a-b",       "host.name",    "host_name", "host.names",
-        "service", "service.name", "span.kind", "job",          "instance",  "1st",
-        "ключ",    "servicetier",  "\xff.x",    "status_codes", "jobs"};
+    static constexpr const char* kKeys[] = {"a.b",       "a_b",         "a-b",      "host.name",
+                                            "host_name", "host.names",  "service",  "service.name",
+                                            "span.kind", "job",         "instance", "1st",
+                                            "ключ",      "servicetier", "\xff.x",   "status_codes",
+                                            "jobs",      "_x",          "__x"};
     return kKeys[Below(std::size(kKeys))];
   }
   std::string Value() {
@@ -341,7 +361,7 @@ class Generator {
   }
   static bool Meets(const GeneratorOptions& options, const std::string& key) {
     return options.external_labels.contains(
-        Cut(LabelName(key, false), options.max_label_name_length));
+        Cut(LabelName(key, false, options.naming == Naming::kOtel), options.max_label_name_length));
   }
 
   std::mt19937_64 random_;
@@ -370,14 +390,18 @@ TEST(SpanMetricsModelTest, RandomSpansHaveTheLabelsOfTheModel) {
       invalid_utf8 += counts.discarded[static_cast<size_t>(DiscardReason::kInvalidUtf8)];
     }
 
+    const bool otel = options.naming == Naming::kOtel;
+    const std::string calls_name =
+        otel ? "traces_span_metrics_calls_total" : "traces_spanmetrics_calls_total";
+    const std::string target_info_name = otel ? "target_info" : "traces_target_info";
     CollectingSink sink;
     ASSERT_TRUE(registry.Visit(&sink));
     std::map<std::string, double> calls;
     std::set<std::string> target_info;
     for (const auto& [name, series] : sink.metrics()) {
       for (const auto& [labels, point] : series) {
-        if (name == "traces_spanmetrics_calls_total") calls[labels] = point.value;
-        if (name == "traces_target_info") target_info.insert(labels);
+        if (name == calls_name) calls[labels] = point.value;
+        if (name == target_info_name) target_info.insert(labels);
       }
     }
     ASSERT_EQ(calls, model.calls());

@@ -149,7 +149,7 @@ TEST_F(SpanMetricsTest, EnumsAreNamesAndUnknownNumbersDecimals) {
 
 TEST_F(SpanMetricsTest, EmptyValuesAreNoLabels) {
   options_.span_metrics.intrinsic_dimensions.status_message = true;
-  options_.span_metrics.dimensions = {"http.method"};
+  options_.span_metrics.dimensions = {{"http.method"}};
   Send({{"service.name", ""}}, {Named("")});
   EXPECT_THAT(Labels(),
               ElementsAre(R"(span_kind="SPAN_KIND_SERVER",status_code="STATUS_CODE_UNSET")"));
@@ -251,7 +251,7 @@ TEST_F(SpanMetricsTest, LatencyAloneKeepsTheConfiguredBuckets) {
 
 TEST_F(SpanMetricsTest, DimensionsLookAtTheResourceFirst) {
   SwitchIntrinsicsOff();
-  options_.span_metrics.dimensions = {"env", "http.method"};
+  options_.span_metrics.dimensions = {{"env"}, {"http.method"}};
   Send({{"env", "resource"}, {"http.method", ""}},
        {With({{"env", "span"}, {"http.method", "GET"}}), With({})});
   EXPECT_THAT(Labels(),
@@ -260,7 +260,7 @@ TEST_F(SpanMetricsTest, DimensionsLookAtTheResourceFirst) {
 
 TEST_F(SpanMetricsTest, OfDuplicateAttributesTheFirstNonEmptyCounts) {
   SwitchIntrinsicsOff();
-  options_.span_metrics.dimensions = {"a", "b"};
+  options_.span_metrics.dimensions = {{"a"}, {"b"}};
   Attributes resource;
   resource.Add("a", AnyValue::Bytes("x")).Add("a", "second").Add("a", "third");
   Send(resource, {With({{"b", ""}, {"b", "2"}, {"b", "3"}})});
@@ -269,7 +269,7 @@ TEST_F(SpanMetricsTest, OfDuplicateAttributesTheFirstNonEmptyCounts) {
 
 TEST_F(SpanMetricsTest, DimensionsOfEveryTypeBecomeText) {
   SwitchIntrinsicsOff();
-  options_.span_metrics.dimensions = {"b", "d", "i", "n"};
+  options_.span_metrics.dimensions = {{"b"}, {"d"}, {"i"}, {"n"}};
   Attributes attributes;
   attributes.Add("b", AnyValue::Bool(true)).Add("d", AnyValue::Double(1e21));
   attributes.Add("i", AnyValue::Int(-3)).Add("n", AnyValue());
@@ -281,7 +281,7 @@ TEST_F(SpanMetricsTest, DimensionsOfEveryTypeBecomeText) {
 
 TEST_F(SpanMetricsTest, OfDimensionsWithOneLabelTheLastWithAValueWins) {
   SwitchIntrinsicsOff();
-  options_.span_metrics.dimensions = {"deployment.environment", "deployment_environment"};
+  options_.span_metrics.dimensions = {{"deployment.environment"}, {"deployment_environment"}};
   Send({}, {With({{"deployment.environment", "dot"}}), With({{"deployment_environment", "under"}}),
             With({{"deployment_environment", ""}, {"deployment.environment", "dot+empty"}}),
             With({{"deployment_environment", "u2"}, {"deployment.environment", "d2"}})});
@@ -365,7 +365,7 @@ TEST_F(SpanMetricsTest, WithoutInstanceLabelAnInstanceIsNoIdentity) {
 TEST_F(SpanMetricsTest, ADimensionNamedJobStandsInForAResourceWithoutJob) {
   SwitchIntrinsicsOff();
   options_.span_metrics.enable_target_info = true;
-  options_.span_metrics.dimensions = {"job"};
+  options_.span_metrics.dimensions = {{"job"}};
   Send({{{}, {With({{"job", "from-span"}})}}, {{{"service.name", "s"}}, {With({{"job", "x"}})}}});
   EXPECT_THAT(Labels(), UnorderedElementsAre(R"(job="from-span")", R"(job="s")"));
 }
@@ -385,7 +385,7 @@ TEST_F(SpanMetricsTest, TargetInfoNeedsAnAcceptedSpan) {
 TEST_F(SpanMetricsTest, TargetInfoClaimsItsPlaceInTheLimitsAfterItsSpan) {
   SwitchIntrinsicsOff();
   options_.span_metrics.enable_target_info = true;
-  options_.span_metrics.dimensions = {"d"};
+  options_.span_metrics.dimensions = {{"d"}};
   options_.max_active_entities = 3;
   options_.limiter_type = LimiterType::kEntity;
   Send({{{{"service.name", "a"}, {"host", "h"}}, {With({{"d", "1"}}), With({{"d", "2"}})}},
@@ -413,7 +413,7 @@ TEST_F(SpanMetricsTest, ExternalLabelsReplaceLabelsAndMergeTheirSeries) {
   options_.external_labels = {{"service", "external"}, {"host", "x"}};
   options_.span_metrics.intrinsic_dimensions = {true, true, false, false, false};
   options_.span_metrics.enable_target_info = true;
-  options_.span_metrics.dimensions = {"host"};
+  options_.span_metrics.dimensions = {{"host"}};
   Send({{{{"service.name", "a"}, {"service.namespace", "n"}, {"host", "1"}}, {TestSpan()}},
         {{{"service.name", "a"}, {"service.namespace", "n"}, {"host", "2"}}, {TestSpan()}}});
   EXPECT_THAT(Values(kCalls),
@@ -425,7 +425,7 @@ TEST_F(SpanMetricsTest, ExternalLabelsReplaceLabelsAndMergeTheirSeries) {
 TEST_F(SpanMetricsTest, ValuesAreCutBetweenCharacters) {
   options_.max_label_value_length = 10;
   options_.span_metrics.intrinsic_dimensions = {true, true, true, false, true};
-  options_.span_metrics.dimensions = {"d"};
+  options_.span_metrics.dimensions = {{"d"}};
   options_.span_metrics.dimension_mappings = {{"m", {"d", "d"}, "☃"}};
   TestSpan span = Named("☃☃☃☃");
   span.status_message = "exactly-10";
@@ -449,7 +449,7 @@ TEST_F(SpanMetricsTest, JobIsCutAsAWhole) {
 TEST_F(SpanMetricsTest, NoLimitCutsNothing) {
   SwitchIntrinsicsOff();
   options_.max_label_value_length = 0;
-  options_.span_metrics.dimensions = {"d"};
+  options_.span_metrics.dimensions = {{"d"}};
   options_.span_metrics.dimension_mappings = {{"m", {"d", "d"}, ""}};
   const std::string text(5000, 'x');
   Send({}, {With({{"d", text}})});
@@ -458,7 +458,7 @@ TEST_F(SpanMetricsTest, NoLimitCutsNothing) {
 
 TEST_F(SpanMetricsTest, SpansWithALabelThatIsNotUtf8AreDiscardedAndCounted) {
   options_.span_metrics.intrinsic_dimensions = {true, true, false, false, false};
-  options_.span_metrics.dimensions = {"d"};
+  options_.span_metrics.dimensions = {{"d"}};
   const ProcessorCounts counts = Send(
       {{{{"service.name", "good"}},
         {Named("ok"), Named("bad\xff"), With({{"d", "\x80"}}), Named("also ok")}},

@@ -103,7 +103,7 @@ TEST_F(SpanNameSanitizerTest, NamesOfOnePatternShareTheSeriesOfTheirTemplate) {
 
 TEST_F(SpanNameSanitizerTest, OtherLabelsStayAroundTheName) {
   options_.span_metrics.intrinsic_dimensions = {true, true, true, true, true};
-  options_.span_metrics.dimensions = {"zone"};
+  options_.span_metrics.dimensions = {{"zone"}};
   Instance& instance = Start();
   TestResource resource = Spans({"GET /users/1", "GET /users/2"});
   resource.attributes = {{"service.name", "shop"}};

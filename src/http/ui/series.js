@@ -313,7 +313,7 @@ function top(data, context) {
             show: (row) =>
               h(
                 "a",
-                { href: context.link("series", "search", { match: matcherFor(row) }) },
+                { href: context.link("series", "search", { match: matcherFor(row, data.service_label) }) },
                 name(row.service),
               ),
           },
@@ -343,8 +343,8 @@ function top(data, context) {
   ];
 }
 
-function matcherFor(row) {
-  const service = `service=${quoted(row.service)}`;
+function matcherFor(row, serviceLabel) {
+  const service = `${serviceLabel}=${quoted(row.service)}`;
   return row.span_name === undefined
     ? `{${service}}`
     : `{${service},span_name=${quoted(row.span_name)}}`;

@@ -57,8 +57,8 @@ export function view(data, context) {
           ? name(mistake, 400)
           : [
               "As in Prometheus: ",
-              h("code", null, 'traces_spanmetrics_calls_total{service="cart",span_name=~"GET.*"}'),
-              ". The name may be left out.",
+              h("code", null, '{span_name=~"GET.*",status_code="STATUS_CODE_ERROR"}'),
+              ". A metric's name may stand before it.",
             ],
       ),
     ),
