@@ -13,7 +13,7 @@ namespace {
 // as a rule, and service managers wait longer before they kill.
 constexpr int64_t kStopGraceNanos = 10 * kNanosPerSecond;
 
-// And what has been collected this long to be taken by its receivers.
+// And what has been collected, or is to be passed on, this long to be taken by its receivers.
 constexpr int64_t kFlushNanos = 10 * kNanosPerSecond;
 
 std::vector<CollectedTenant> TenantsToCollect(const Tenants& tenants) {
@@ -78,6 +78,7 @@ App::App(const Options& options, std::string config_file, ConfigOverrides overri
       remote_write_(
           options, version, [this] { return TenantsToCollect(tenants_); }, &clock_, &logger_,
           &metrics_),
+      forward_(options, version, &clock_, &logger_, &metrics_),
       state_(options.storage.path, &clock_, &logger_, &metrics_),
       options_(options),
       admin_(MakeAdminParts(version, options.tenancy.enabled)) {
@@ -118,7 +119,9 @@ bool App::Start() {
   }
   started_http_ = http_.get();
   remote_write_.Start();
-  grpc_ = OtlpGrpcServer::Start(options.otlp_grpc, &tenants_, &clock_, &logger_, &metrics_, &error);
+  forward_.Start();
+  grpc_ = OtlpGrpcServer::Start(options.otlp_grpc, &tenants_, &clock_, &logger_, &metrics_, &error,
+                                &forward_);
   if (grpc_ == nullptr) {
     logger_.Error("cannot start", {{"port", "otlp_grpc"}, {"error", error}});
     Stop();
@@ -142,7 +145,8 @@ void App::Stop() {
   // The stop list: the other way round. What was acknowledged can be scraped to the end.
   const bool was_running = ready_.exchange(false);
   if (grpc_ != nullptr) grpc_->Shutdown(kStopGraceNanos);
-  // Nothing is counted any more.
+  // Nothing is counted or passed on any more.
+  forward_.BeginStop(clock_.MonotonicNanos() + kFlushNanos);
   remote_write_.StopCollecting();
   if (was_running) {
     const MutexLock lock(&reload_mutex_);  // no reload meanwhile
@@ -150,6 +154,7 @@ void App::Stop() {
   }
   // The state comes before what takes long, so that it is there when somebody loses patience.
   remote_write_.Stop(clock_.MonotonicNanos() + kFlushNanos);
+  forward_.Stop();
   if (http_ != nullptr) http_->Stop();
 }
 
@@ -185,6 +190,7 @@ std::string App::Reload() {
     restarted.append(restarted.empty() ? "" : " ").append(metric);
   }
   remote_write_.Reload(options_);
+  forward_.Reload(options_);
   // Only now: who sees the counter move may rely on it.
   reload_metrics_.CountSuccess();
   logger_.Info("configuration reloaded", {{"config", config_file_}});

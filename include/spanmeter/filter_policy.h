@@ -1,7 +1,7 @@
 // Filter policies: which spans a processor looks at.
 
-#ifndef SPANMETER_PROCESSORS_FILTER_POLICY_H_
-#define SPANMETER_PROCESSORS_FILTER_POLICY_H_
+#ifndef SPANMETER_FILTER_POLICY_H_
+#define SPANMETER_FILTER_POLICY_H_
 
 #include <cstdint>
 #include <memory>
@@ -95,4 +95,4 @@ class FilterPolicies {
 
 }  // namespace spanmeter
 
-#endif  // SPANMETER_PROCESSORS_FILTER_POLICY_H_
+#endif  // SPANMETER_FILTER_POLICY_H_
