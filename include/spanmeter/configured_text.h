@@ -9,10 +9,10 @@
 
 #include <sys/types.h>
 
+#include "spanmeter/client_options.h"
 #include "spanmeter/clock.h"
 #include "spanmeter/log.h"
 #include "spanmeter/mutex.h"
-#include "spanmeter/remote_write_options.h"
 
 struct stat;
 

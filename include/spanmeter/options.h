@@ -10,9 +10,10 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
+#include "spanmeter/filter_options.h"
+#include "spanmeter/forward_options.h"
 #include "spanmeter/relabel_options.h"
 #include "spanmeter/remote_write_options.h"
 
@@ -129,30 +130,6 @@ struct HttpOptions {
   bool has_credentials() const { return !users.empty() || !tokens.empty(); }
 
   bool operator==(const HttpOptions&) const = default;
-};
-
-// One condition of a filter policy. `key` names an intrinsic or a scoped attribute, as configured.
-struct FilterAttribute {
-  std::string key;
-  std::variant<std::string, int64_t, double, bool> value;
-
-  bool operator==(const FilterAttribute&) const = default;
-};
-
-struct FilterMatch {
-  enum class Type : uint8_t { kStrict, kRegex };
-  Type match_type = Type::kStrict;
-  std::vector<FilterAttribute> attributes;
-
-  bool operator==(const FilterMatch&) const = default;
-};
-
-struct FilterPolicy {
-  std::optional<FilterMatch> include;
-  std::optional<FilterMatch> include_any;
-  std::optional<FilterMatch> exclude;
-
-  bool operator==(const FilterPolicy&) const = default;
 };
 
 // An attribute that becomes a label.
@@ -329,6 +306,7 @@ struct Options {
   TenancyOptions tenancy;
   StorageOptions storage;
   std::vector<RemoteWriteOptions> remote_write;
+  std::vector<ForwardOptions> forward;
   GeneratorOptions generator;
   // The complete options of tenants that have a table of their own.
   std::map<std::string, GeneratorOptions> tenants;

@@ -10,6 +10,7 @@
 #include "spanmeter/clock.h"
 #include "spanmeter/log.h"
 #include "spanmeter/options.h"
+#include "spanmeter/request_tee.h"
 #include "spanmeter/self_metrics.h"
 #include "spanmeter/tenants.h"
 
@@ -20,10 +21,12 @@ namespace spanmeter {
 class OtlpGrpcServer {
  public:
   // Returns null and says why in *error when a file of `options` cannot be used or the port
-  // cannot be opened. All arguments but `options` must outlive the server.
+  // cannot be opened. All arguments but `options` must outlive the server. `tee`, which may be
+  // null, gets what was counted.
   static std::unique_ptr<OtlpGrpcServer> Start(const OtlpGrpcOptions& options, Tenants* tenants,
                                                const Clock* clock, const Logger* logger,
-                                               SelfMetrics* metrics, std::string* error);
+                                               SelfMetrics* metrics, std::string* error,
+                                               RequestTee* tee = nullptr);
   virtual ~OtlpGrpcServer() = default;
 
   // "host:port" as bound, with the port that the system chose.

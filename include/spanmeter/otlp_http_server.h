@@ -10,6 +10,7 @@
 #include "spanmeter/clock.h"
 #include "spanmeter/log.h"
 #include "spanmeter/options.h"
+#include "spanmeter/request_tee.h"
 #include "spanmeter/self_metrics.h"
 #include "spanmeter/tenants.h"
 
@@ -20,10 +21,11 @@ class OtlpHttpServer {
  public:
   // Returns null and says why in *error when a file of `options` cannot be used or the port
   // cannot be opened. All arguments but `options` must outlive the server. `options.enabled` is the
-  // caller's business.
+  // caller's business. `tee`, which may be null, gets what was counted.
   static std::unique_ptr<OtlpHttpServer> Start(const OtlpHttpOptions& options, Tenants* tenants,
                                                const Clock* clock, const Logger* logger,
-                                               SelfMetrics* metrics, std::string* error);
+                                               SelfMetrics* metrics, std::string* error,
+                                               RequestTee* tee = nullptr);
   virtual ~OtlpHttpServer() = default;
 
   // "host:port" as bound, with the port that the system chose.

@@ -130,6 +130,8 @@ SHORT = {
     "remote_write[].tls_config.key_file": "The private key of the certificate.",
     "remote_write[].metadata_config.send": "Whether they are sent.",
     "remote_write[].queue_config.max_backoff": "The longest such pause.",
+    "forward[].tls_config.key_file": "The private key of the certificate.",
+    "forward[].queue_config.max_backoff": "The longest such pause.",
     "generator.max_label_value_length": "The same for values.",
     "generator.native_histogram_min_reset_duration":
         "The shortest time between two such fresh starts; \"0s\": there are none.",
@@ -142,7 +144,7 @@ SHORT = {
 # Where the same table stands in several places.
 SHARED = [
     (r"(generator\.relabel|remote_write\[\]\.write_relabel_configs)\[\]", "relabel rule"),
-    (r"generator\.\w+\.filter_policies\[\]\.(include|include_any|exclude)", "filter policy"),
+    (r"(?:generator\.\w+|forward\[\])\.filter_policies\[\]\.(include|include_any|exclude)", "filter policy"),
 ]
 
 # One rule that is valid and sets as little as possible: what is printed beside it are defaults.
@@ -183,13 +185,15 @@ def sections_of(text):
             pending.clear()
 
     for line in text.splitlines() + [""]:
-        # The example of [[remote_write]] is a comment; its keys are three columns further in.
-        if line == "#   [[remote_write]]":
-            sections.append(Section("[[remote_write]]", list(pending)))
+        # The examples of lists of receivers are comments; their keys are three columns further in.
+        if line in ("#   [[remote_write]]", "#   [[forward]]"):
+            while pending and not pending[-1].strip():
+                pending.pop()
+            sections.append(Section(line[4:], list(pending)))
             pending.clear()
             in_example = True
             continue
-        if in_example and (match := re.fullmatch(r"#   \[(remote_write\.\w+)\]", line)):
+        if in_example and (match := re.fullmatch(r"#   \[((?:remote_write|forward)\.\w+)\]", line)):
             sections.append(Section(f"[{match.group(1)}]", list(pending)))
             pending.clear()
             continue
@@ -198,7 +202,7 @@ def sections_of(text):
         if not line:
             close()
             in_example = False
-        elif in_example and line == "#" and sections[-1].name == "[[remote_write]]":
+        elif in_example and line == "#":
             sections[-1].aside += pending
             pending.clear()
         elif is_rule(line):
@@ -322,7 +326,7 @@ def page(program, all_options):
     out.append(".Sh OPTIONS")
     seen = set()
     for section in sections:
-        prefix = section.name.strip("[]").replace("remote_write", "remote_write[]") + "."
+        prefix = re.sub(r"^(remote_write|forward)", r"\1[]", section.name.strip("[]")) + "."
         out.append(f".Ss {section.name}")
         if section.name == "[generator.external_labels]":
             seen.add("generator.external_labels")
@@ -336,7 +340,7 @@ def page(program, all_options):
             if option is None:
                 raise SystemExit(f"make_toml_page.py: the program has no {path}")
             seen.add(option.path)
-            required = section.name == "[[remote_write]]" and option.required
+            required = section.name.startswith("[[") and option.required
             out.append(f".It Ic {item.name}" + ("" if required else f" = {escaped(item.default)}"))
             out += body([described_type(option) + (" Must be there." if required else "")])
             text = item.text or SHORT.get(path, "").splitlines()
@@ -360,7 +364,7 @@ def page(program, all_options):
         if section.rest:
             out += [".Pp"] if section.items else []
             out += body(section.rest)
-    missing = [path for path in by_path if path not in seen and path != "remote_write[]"]
+    missing = [path for path in by_path if path not in seen and path not in ("remote_write[]", "forward[]")]
     if missing:
         raise SystemExit(f"make_toml_page.py: etc/spanmeter.toml has no {', '.join(missing)}")
     return HEAD + "\n".join(out) + "\n" + TAIL

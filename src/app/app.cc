@@ -14,7 +14,7 @@ namespace {
 // as a rule, and service managers wait longer before they kill.
 constexpr int64_t kStopGraceNanos = 10 * kNanosPerSecond;
 
-// And what has been collected this long to be taken by its receivers.
+// And what has been collected, or is to be passed on, this long to be taken by its receivers.
 constexpr int64_t kFlushNanos = 10 * kNanosPerSecond;
 
 std::vector<CollectedTenant> TenantsToCollect(const Tenants& tenants) {
@@ -80,6 +80,7 @@ App::App(const Options& options, std::string config_file, ConfigOverrides overri
       remote_write_(
           options, version, [this] { return TenantsToCollect(tenants_); }, &clock_, &logger_,
           &metrics_),
+      forward_(options, version, &clock_, &logger_, &metrics_),
       state_(options.storage.path, &clock_, &logger_, &metrics_),
       options_(options),
       admin_(MakeAdminParts(version, options.tenancy.enabled)) {
@@ -120,7 +121,9 @@ bool App::Start() {
   }
   started_http_ = http_.get();
   remote_write_.Start();
-  grpc_ = OtlpGrpcServer::Start(options.otlp_grpc, &tenants_, &clock_, &logger_, &metrics_, &error);
+  forward_.Start();
+  grpc_ = OtlpGrpcServer::Start(options.otlp_grpc, &tenants_, &clock_, &logger_, &metrics_, &error,
+                                &forward_);
   if (grpc_ == nullptr) {
     logger_.Error("cannot start", {{"port", "otlp_grpc"}, {"error", error}});
     Stop();
@@ -128,8 +131,8 @@ bool App::Start() {
     return false;
   }
   if (options.otlp_http.enabled) {
-    otlp_http_ =
-        OtlpHttpServer::Start(options.otlp_http, &tenants_, &clock_, &logger_, &metrics_, &error);
+    otlp_http_ = OtlpHttpServer::Start(options.otlp_http, &tenants_, &clock_, &logger_, &metrics_,
+                                       &error, &forward_);
     if (otlp_http_ == nullptr) {
       logger_.Error("cannot start", {{"port", "otlp_http"}, {"error", error}});
       Stop();
@@ -159,7 +162,8 @@ void App::Stop() {
   // The stop list: the other way round. What was acknowledged can be scraped to the end.
   const bool was_running = ready_.exchange(false);
   ShutdownReceivers();
-  // Nothing is counted any more.
+  // Nothing is counted or passed on any more.
+  forward_.BeginStop(clock_.MonotonicNanos() + kFlushNanos);
   remote_write_.StopCollecting();
   if (was_running) {
     const MutexLock lock(&reload_mutex_);  // no reload meanwhile
@@ -167,6 +171,7 @@ void App::Stop() {
   }
   // The state comes before what takes long, so that it is there when somebody loses patience.
   remote_write_.Stop(clock_.MonotonicNanos() + kFlushNanos);
+  forward_.Stop();
   if (http_ != nullptr) http_->Stop();
 }
 
@@ -211,6 +216,7 @@ std::string App::Reload() {
     restarted.append(restarted.empty() ? "" : " ").append(metric);
   }
   remote_write_.Reload(options_);
+  forward_.Reload(options_);
   // Only now: who sees the counter move may rely on it.
   reload_metrics_.CountSuccess();
   logger_.Info("configuration reloaded", {{"config", config_file_}});

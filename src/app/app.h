@@ -12,6 +12,7 @@
 #include "spanmeter/admin_api.h"
 #include "spanmeter/clock.h"
 #include "spanmeter/config.h"
+#include "spanmeter/forward.h"
 #include "spanmeter/http_server.h"
 #include "spanmeter/log.h"
 #include "spanmeter/mutex.h"
@@ -81,6 +82,7 @@ class App {
   ReloadMetrics reload_metrics_;
   Tenants tenants_;
   RemoteWrite remote_write_;
+  Forward forward_;
   StateKeeper state_;
   Mutex reload_mutex_;
   Options options_ GUARDED_BY(reload_mutex_);

@@ -13,6 +13,7 @@
 
 #include "config/access_checks.h"
 #include "config/contradictions.h"
+#include "config/forward_checks.h"
 #include "config/keys.h"
 #include "config/reader.h"
 #include "config/remote_write_checks.h"
@@ -23,6 +24,7 @@ namespace {
 
 constexpr std::string_view kTenants = "tenants";
 constexpr std::string_view kRemoteWrite = "remote_write";
+constexpr std::string_view kForward = "forward";
 constexpr const char* kDefaultTenantLabel = "tenant";
 
 // With tenancy, the series of different tenants must differ.
@@ -157,6 +159,7 @@ ConfigResult Parse(std::string_view toml, const Environment& environment,
     if (look_at_files) {
       CheckAccessFiles(result.options, &reader);
       CheckRemoteWriteFiles(result.options, &reader);
+      CheckForwardFiles(result.options, &reader);
     }
   }
   result.problems = reader.TakeProblems();
@@ -208,6 +211,10 @@ std::string PrintConfig(const Options& options) {
   for (const RemoteWriteOptions& receiver : options.remote_write) {
     text.append("\n[[").append(kRemoteWrite).append("]]\n");
     PrintTables(RemoteWriteKeys(), receiver, std::string(kRemoteWrite), &text);
+  }
+  for (const ForwardOptions& receiver : options.forward) {
+    text.append("\n[[").append(kForward).append("]]\n");
+    PrintTables(ForwardKeys(), receiver, std::string(kForward), &text);
   }
   return text;
 }

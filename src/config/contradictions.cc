@@ -14,6 +14,7 @@
 
 #include "config/access_checks.h"
 #include "config/address.h"
+#include "config/forward_checks.h"
 #include "config/remote_write_checks.h"
 
 namespace spanmeter {
@@ -162,6 +163,7 @@ void CheckContradictions(Options* options, ConfigReader* reader) {
   CheckStorage(options->storage, reader);
   CheckGenerators(*options, reader);
   CheckRemoteWrite(options, reader);
+  CheckForward(options, reader);
 }
 
 }  // namespace spanmeter

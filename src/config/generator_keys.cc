@@ -201,6 +201,8 @@ std::string FormatFilterValue(const FilterValue& value) {
   return std::visit(Formatter(), value);
 }
 
+}  // namespace
+
 ConfigKeys<FilterPolicy> FilterPolicyKeys() {
   using Attribute = KeyOf<FilterAttribute>;
   using Match = KeyOf<FilterMatch>;
@@ -222,6 +224,8 @@ ConfigKeys<FilterPolicy> FilterPolicyKeys() {
       Policy::OptionalTable("exclude", FIELD(exclude), match),
   };
 }
+
+namespace {
 
 ConfigKeys<DimensionMapping> DimensionMappingKeys() {
   using Key = KeyOf<DimensionMapping>;

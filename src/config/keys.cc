@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 
 #include "spanmeter/clock.h"
 
@@ -48,12 +49,14 @@ void AppendTlsKeys(const std::string& section, ConfigKeys<Options>* keys) {
       Key::String(section + "client_ca_file", TlsFile<port, &Tls::client_ca_file>(), CheckPath));
 }
 
-ConfigKey<Options> RemoteWriteListKey() {
-  ConfigKey<Options> key = KeyOf<Options>::TableList("remote_write", FIELD(remote_write),
-                                                     RemoteWriteKeys(), /*one_a_line=*/true);
-  key.read = [read = key.read](const ConfigValue& v, Options* options, ConfigReader* reader) {
+// A list of receivers: one table each.
+template <typename Field, typename E>
+ConfigKey<Options> ReceiverListKey(const std::string& name, Field field, ConfigKeys<E> keys) {
+  ConfigKey<Options> key =
+      KeyOf<Options>::TableList(name, field, std::move(keys), /*one_a_line=*/true);
+  key.read = [name, read = key.read](const ConfigValue& v, Options* options, ConfigReader* reader) {
     if (!v.node->is_table()) return read(v, options, reader);
-    reader->Problem(v, "is a list of tables, one for each receiver: write [[remote_write]]");
+    reader->Problem(v, "is a list of tables, one for each receiver: write [[" + name + "]]");
   };
   key.is_absent = [](const Options&) { return true; };
   return key;
@@ -122,7 +125,8 @@ ConfigKeys<Options> AllConfigKeys() {
 
   const ConfigKeys<Options> other_keys = {
       // clang-format off: one line a key.
-      RemoteWriteListKey(),
+      ReceiverListKey("remote_write", FIELD(remote_write), RemoteWriteKeys()),
+      ReceiverListKey("forward", FIELD(forward), ForwardKeys()),
       Key::String("storage.path", FIELD(storage.path), CheckPath),
       Key::ByteSize("storage.max_size", FIELD(storage.max_size), kMiB, 100 * kTiB),
       Key::ByteSize("storage.max_memory", FIELD(storage.max_memory), kMiB, kTiB),

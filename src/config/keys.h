@@ -17,8 +17,8 @@
 namespace spanmeter {
 
 // In the order of --print-config: the keys of one table stand together, those of a table before
-// those of the tables below it. The list remote_write is one key, which is always absent from what
-// the keys print: PrintConfig() writes its elements as tables.
+// those of the tables below it. The lists remote_write and forward are one key each, which is
+// always absent from what the keys print: PrintConfig() writes their elements as tables.
 ConfigKeys<Options> AllConfigKeys();
 
 // The keys below [generator], and below each [tenants.NAME].
@@ -36,6 +36,12 @@ ConfigKeys<RemoteWriteOptions> RemoteWriteKeys();
 ConfigKeys<HttpUserOptions> HttpUserKeys();
 ConfigKeys<HttpTokenOptions> HttpTokenKeys();
 ConfigKeys<OtlpTokenOptions> OtlpTokenKeys();
+
+// The keys of each [[forward]].
+ConfigKeys<ForwardOptions> ForwardKeys();
+
+// The keys of a filter policy.
+ConfigKeys<FilterPolicy> FilterPolicyKeys();
 
 // The keys of a relabelling rule.
 ConfigKeys<RelabelRule> RelabelRuleKeys();

@@ -5,13 +5,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <strings.h>
 #include <vector>
 
 #include "spanmeter/quote.h"
 #include "spanmeter/relabel.h"
 #include "spanmeter/units.h"
 
+#include "config/client_keys.h"
 #include "config/secret_key.h"
 #include "config/url.h"
 
@@ -28,15 +28,6 @@ std::optional<Url> HttpUrl(const std::string& text) {
   return ParseUrl(text, kSchemes, &error);
 }
 
-// The path of the header called `name`, in whatever case, or an empty text.
-std::string HeaderPath(const RemoteWriteOptions& receiver, const std::string& at,
-                       const char* name) {
-  for (const auto& [header, value] : receiver.headers) {
-    if (strcasecmp(header.c_str(), name) == 0) return ChildPath(at + ".headers", header);
-  }
-  return "";
-}
-
 // At most one thing may say who is sending.
 void CheckCredentials(const RemoteWriteOptions& receiver, const std::string& at,
                       ConfigReader* reader) {
@@ -44,7 +35,7 @@ void CheckCredentials(const RemoteWriteOptions& receiver, const std::string& at,
   if (receiver.basic_auth) paths.push_back(at + ".basic_auth");
   if (receiver.authorization) paths.push_back(at + ".authorization");
   if (receiver.oauth2) paths.push_back(at + ".oauth2");
-  const std::string header = HeaderPath(receiver, at, "Authorization");
+  const std::string header = HeaderPath(receiver.headers, at, "Authorization");
   if (!header.empty()) paths.push_back(header);
   const std::optional<Url> url = HttpUrl(receiver.url);
   if (url && url->has_user) paths.push_back(at + ".url");
@@ -72,15 +63,7 @@ void CheckSecrets(const RemoteWriteOptions& receiver, const std::string& at, Con
 void CheckTls(const RemoteWriteOptions& receiver, const std::string& at, ConfigReader* reader) {
   const ClientTlsOptions& tls = receiver.tls_config;
   const std::string section = at + ".tls_config";
-  if (tls.key_file.empty() && !tls.cert_file.empty()) {
-    reader->LaterProblem(section + ".cert_file",
-                         " needs key_file: set it to the private key's file",
-                         section + ".key_file");
-  } else if (tls.cert_file.empty() && !tls.key_file.empty()) {
-    reader->LaterProblem(section + ".key_file",
-                         " needs cert_file: set it to the certificate's file",
-                         section + ".cert_file");
-  }
+  CheckClientCertificate(tls, section, reader);
   const bool uses_tls = receiver.url.starts_with("https:") ||
                         (receiver.oauth2 && receiver.oauth2->token_url.starts_with("https:"));
   if (uses_tls || tls == ClientTlsOptions()) return;
@@ -104,7 +87,7 @@ void CheckReceiver(const RemoteWriteOptions& receiver, const std::string& at, bo
   CheckSecrets(receiver, at, reader);
   CheckTls(receiver, at, reader);
   CheckBackoff(receiver.queue_config, at, reader);
-  const std::string org_id = HeaderPath(receiver, at, "X-Scope-OrgID");
+  const std::string org_id = HeaderPath(receiver.headers, at, "X-Scope-OrgID");
   if (by_tenant && receiver.add_org_id_header && !org_id.empty()) {
     reader->LaterProblem(org_id,
                          " is set by add_org_id_header while there is tenancy: remove it, or set "
@@ -169,13 +152,7 @@ void CheckRemoteWriteFiles(const Options& options, ConfigReader* reader) {
     if (receiver.oauth2) {
       CheckFile(receiver.oauth2->client_secret.file, at + ".oauth2.client_secret_file", reader);
     }
-    for (const auto& [name, value] : receiver.headers) {
-      CheckFile(value.file, ChildPath(at + ".headers", name) + ".file", reader);
-    }
-    const std::string tls = at + ".tls_config.";
-    CheckFile(receiver.tls_config.ca_file, tls + "ca_file", reader);
-    CheckFile(receiver.tls_config.cert_file, tls + "cert_file", reader);
-    CheckFile(receiver.tls_config.key_file, tls + "key_file", reader);
+    CheckClientFiles(receiver.tls_config, receiver.headers, at, reader);
   }
 }
 

@@ -4,12 +4,11 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
-#include <strings.h>
 #include <utility>
 
 #include "spanmeter/clock.h"
 
-#include "config/address.h"
+#include "config/client_keys.h"
 #include "config/keys.h"
 #include "config/secret_key.h"
 #include "config/url.h"
@@ -22,7 +21,6 @@ constexpr int64_t kHour = int64_t{3'600} * kNanosPerSecond;
 constexpr int64_t kDay = 24 * kHour;
 constexpr uint64_t kMaxShards = 1'000;
 constexpr uint64_t kMaxSamplesPerSend = 1'000'000;
-constexpr size_t kMaxName = 100;
 
 // What remote write or the HTTP below it sets by itself.
 constexpr std::array<const char*, 16> kOwnHeaders = {"accept-encoding",
@@ -41,18 +39,6 @@ constexpr std::array<const char*, 16> kOwnHeaders = {"accept-encoding",
                                                      "upgrade",
                                                      "user-agent",
                                                      "x-prometheus-remote-write-version"};
-
-bool IsAlphanumeric(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-// A token of RFC 9110, section 5.6.2.
-bool IsToken(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return IsAlphanumeric(c) ||
-           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-  });
-}
 
 std::string ShowAll(const std::string& text) { return text; }
 
@@ -73,23 +59,10 @@ std::string CheckProxyUrl(const std::string& text) {
          "as %2F or %3F";
 }
 
-// Empty stands for a name made from the URL.
-std::string CheckName(const std::string& name) {
-  const bool is_legal = std::all_of(name.begin(), name.end(), [](char c) {
-    return IsAlphanumeric(c) || std::string_view("_.:/-").find(c) != std::string_view::npos;
-  });
-  if (is_legal && name.size() <= kMaxName) return "";
-  return "is no name: it must consist of at most 100 letters, digits and _.:/-";
-}
-
 std::string CheckAuthorizationType(const std::string& type) {
   if (strcasecmp(type.c_str(), "basic") == 0)
     return "takes a user and a password: use basic_auth instead";
   return IsToken(type) ? "" : "is no scheme of authorization: write one word, like \"Bearer\"";
-}
-
-std::string CheckServerName(const std::string& name) {
-  return name.empty() || IsHost(name) ? "" : "is no host: write a name like \"example.com\"";
 }
 
 std::string CheckParameterName(const std::string& name) {
@@ -130,91 +103,13 @@ ConfigKeys<OAuth2Options> OAuth2Keys() {
   return keys;
 }
 
-// Reads one header into *headers. Messages about its name do not repeat it: people write all of a
-// header there.
-void ReadHeader(const ConfigValue& table, std::string_view name, const toml::node& node,
-                std::map<std::string, TextOrFile>* headers, ConfigReader* reader) {
-  const ConfigValue value = {ChildPath(table.path, name), &node};
-  if (!IsToken(name)) {
-    reader->Report(value.path, table.path +
-                                   " has a name that is not that of a header: write letters, "
-                                   "digits and hyphens, and the header's value after the =");
-    return;
-  }
-  const std::string header_name(name);
-  const auto is_same = [&header_name](const char* other) {
-    return strcasecmp(header_name.c_str(), other) == 0;
-  };
-  if (std::any_of(kOwnHeaders.begin(), kOwnHeaders.end(), is_same)) {
-    reader->Problem(value, "cannot be chosen, because remote write sets it by itself: remove it");
-    return;
-  }
-  for (const auto& [other, text] : *headers) {
-    if (!is_same(other.c_str())) continue;
-    reader->Problem(value, "is the same header as " + other + ": remove one of them");
-    return;
-  }
-
-  TextOrFile& header = (*headers)[header_name];
-  if (node.is_table()) {
-    const ConfigKeys<TextOrFile> keys = {
-        KeyOf<TextOrFile>::String("file", FIELD(file), CheckPath).Required()};
-    ReadTable(value, keys, &header, reader);
-  } else if (node.is_string()) {
-    if (const std::optional<std::string> text = reader->String(value)) header.text = *text;
-    const std::string wrong = CheckHeaderValue(header.text);
-    if (!wrong.empty()) reader->Problem(value, wrong);
-  } else {
-    reader->Problem(value, "must be a string, or a file as in {file = \"/path\"}, but is " +
-                               std::string(TypeName(node)));
-    return;
-  }
-  // Does nothing when there was a problem.
-  if (header.empty()) reader->LaterProblem(value.path, " is empty: write a value, or remove it");
-}
-
-ConfigKey<RemoteWriteOptions> HeadersKey() {
-  ConfigKey<RemoteWriteOptions> key;
-  key.name = "headers";
-  key.read = [](const ConfigValue& v, RemoteWriteOptions* options, ConfigReader* reader) {
-    const toml::table* table = reader->Table(v);
-    if (table == nullptr) return;
-    for (const auto& [name, node] : *table) {
-      ReadHeader(v, name.str(), node, &options->headers, reader);
-    }
-  };
-  key.print = [](const RemoteWriteOptions& options) {
-    std::string text = "{";
-    for (const auto& [name, value] : options.headers) {
-      if (text.size() > 1) text.append(", ");
-      text.append(FormatKey(name)).append(" = ");
-      if (value.file.empty()) {
-        text.append(FormatString(HideSecret(value.text)));
-      } else {
-        text.append("{file = ").append(FormatString(value.file)).append("}");
-      }
-    }
-    return text + "}";
-  };
-  return key;
-}
-
-void AppendTlsKeys(ConfigKeys<RemoteWriteOptions>* keys) {
-  using Key = KeyOf<RemoteWriteOptions>;
-  const std::string tls = "tls_config.";
-  const ConfigKeys<RemoteWriteOptions> added = {
-      Key::String(tls + "ca_file", FIELD(tls_config.ca_file), CheckPath),
-      Key::String(tls + "cert_file", FIELD(tls_config.cert_file), CheckPath),
-      Key::String(tls + "key_file", FIELD(tls_config.key_file), CheckPath),
-      Key::String(tls + "server_name", FIELD(tls_config.server_name), CheckServerName),
-      Key::Bool(tls + "insecure_skip_verify", FIELD(tls_config.insecure_skip_verify)),
-      Key::Enum<TlsVersion>(tls + "min_version", FIELD(tls_config.min_version),
-                            {{"TLS10", TlsVersion::kTls10},
-                             {"TLS11", TlsVersion::kTls11},
-                             {"TLS12", TlsVersion::kTls12},
-                             {"TLS13", TlsVersion::kTls13}}),
-  };
-  keys->insert(keys->end(), added.begin(), added.end());
+void AppendTlsVersionKey(ConfigKeys<RemoteWriteOptions>* keys) {
+  keys->push_back(KeyOf<RemoteWriteOptions>::Enum<TlsVersion>("tls_config.min_version",
+                                                              FIELD(tls_config.min_version),
+                                                              {{"TLS10", TlsVersion::kTls10},
+                                                               {"TLS11", TlsVersion::kTls11},
+                                                               {"TLS12", TlsVersion::kTls12},
+                                                               {"TLS13", TlsVersion::kTls13}}));
 }
 
 void AppendSendingKeys(ConfigKeys<RemoteWriteOptions>* keys) {
@@ -250,9 +145,9 @@ ConfigKeys<RemoteWriteOptions> RemoteWriteKeys() {
   ConfigKeys<RemoteWriteOptions> keys = {
       // clang-format off: one line a key.
       Key::HiddenString("url", FIELD(url), CheckHttpUrl, HidePassword).Required(),
-      Key::String("name", FIELD(name), CheckName),
+      Key::String("name", FIELD(name), CheckReceiverName),
       Key::Duration("remote_timeout", FIELD(remote_timeout), 100 * kNanosPerMilli, kHour),
-      HeadersKey(),
+      HeadersKey<RemoteWriteOptions>(kOwnHeaders, "remote write"),
       Key::OptionalTable("basic_auth", FIELD(basic_auth), BasicAuthKeys()),
       Key::OptionalTable("authorization", FIELD(authorization), AuthorizationKeys()),
       Key::OptionalTable("oauth2", FIELD(oauth2), OAuth2Keys()),
@@ -271,7 +166,10 @@ ConfigKeys<RemoteWriteOptions> RemoteWriteKeys() {
                      true),
       // clang-format on
   };
-  AppendTlsKeys(&keys);
+  AppendClientTlsKeys(&keys);
+  keys.push_back(
+      Key::Bool("tls_config.insecure_skip_verify", FIELD(tls_config.insecure_skip_verify)));
+  AppendTlsVersionKey(&keys);
   AppendSendingKeys(&keys);
   return keys;
 }

@@ -83,7 +83,7 @@ std::vector<std::string> AllCodes() {
 }  // namespace
 
 HttpEndpoint::HttpEndpoint(const OtlpHttpOptions& options, Tenants* tenants, const Clock* clock,
-                           const Logger* logger, SelfMetrics* metrics)
+                           const Logger* logger, SelfMetrics* metrics, RequestTee* tee)
     : max_message_size_(options.max_message_size),
       clock_(clock),
       logger_(logger),
@@ -91,7 +91,7 @@ HttpEndpoint::HttpEndpoint(const OtlpHttpOptions& options, Tenants* tenants, con
       throttle_(clock, kRefusalLogInterval),
       metrics_(metrics, "http", AllCodes(), options.max_in_flight),
       ingest_({options.max_message_size, options.max_in_flight}, tenants,
-              metrics_.in_flight_bytes()),
+              metrics_.in_flight_bytes(), tee),
       tokens_("otlp.http", options.tokens, clock, logger, metrics),
       body_budget_(options.max_in_flight) {}
 

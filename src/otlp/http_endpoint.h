@@ -31,9 +31,9 @@ namespace spanmeter {
 // Thread-safe.
 class HttpEndpoint {
  public:
-  // The pointers must outlive this.
+  // The pointers must outlive this; `tee` may be null.
   HttpEndpoint(const OtlpHttpOptions& options, Tenants* tenants, const Clock* clock,
-               const Logger* logger, SelfMetrics* metrics);
+               const Logger* logger, SelfMetrics* metrics, RequestTee* tee);
 
   // To be called once, before anything else.
   bool LoadTokens(std::string* error) { return tokens_.Load(error); }

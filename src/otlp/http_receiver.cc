@@ -61,21 +61,21 @@ std::unique_ptr<HttpReceiver> HttpReceiver::Start(const OtlpHttpOptions& options
                                                   const HttpReceiverLimits& limits,
                                                   Tenants* tenants, const Clock* clock,
                                                   const Logger* logger, SelfMetrics* metrics,
-                                                  std::string* error) {
+                                                  std::string* error, RequestTee* tee) {
   std::unique_ptr<HttpReceiver> receiver(
-      new HttpReceiver(options, limits, tenants, clock, logger, metrics));
+      new HttpReceiver(options, limits, tenants, clock, logger, metrics, tee));
   if (!receiver->Listen(options, error)) return nullptr;
   return receiver;
 }
 
 HttpReceiver::HttpReceiver(const OtlpHttpOptions& options, const HttpReceiverLimits& limits,
                            Tenants* tenants, const Clock* clock, const Logger* logger,
-                           SelfMetrics* metrics)
+                           SelfMetrics* metrics, RequestTee* tee)
     : limits_(limits),
       clock_(clock),
       logger_(logger),
       refused_connections_(RefusedConnections(metrics, "http")),
-      endpoint_(options, tenants, clock, logger, metrics),
+      endpoint_(options, tenants, clock, logger, metrics, tee),
       work_(boost::asio::make_work_guard(io_)),
       sweep_timer_(io_) {}
 

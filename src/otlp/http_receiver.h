@@ -57,7 +57,8 @@ class HttpReceiver final : public OtlpHttpServer {
   static std::unique_ptr<HttpReceiver> Start(const OtlpHttpOptions& options,
                                              const HttpReceiverLimits& limits, Tenants* tenants,
                                              const Clock* clock, const Logger* logger,
-                                             SelfMetrics* metrics, std::string* error);
+                                             SelfMetrics* metrics, std::string* error,
+                                             RequestTee* tee = nullptr);
   ~HttpReceiver() override;
   HttpReceiver(const HttpReceiver&) = delete;
   HttpReceiver& operator=(const HttpReceiver&) = delete;
@@ -67,7 +68,7 @@ class HttpReceiver final : public OtlpHttpServer {
 
  private:
   HttpReceiver(const OtlpHttpOptions& options, const HttpReceiverLimits& limits, Tenants* tenants,
-               const Clock* clock, const Logger* logger, SelfMetrics* metrics);
+               const Clock* clock, const Logger* logger, SelfMetrics* metrics, RequestTee* tee);
 
   bool Listen(const OtlpHttpOptions& options, std::string* error);
   void Take(OwnedFd socket);

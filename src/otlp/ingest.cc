@@ -7,6 +7,8 @@
 
 #include <prometheus/gauge.h>
 
+#include "spanmeter/tenant_id.h"
+
 #include "otlp/gzip.h"
 #include "otlp/json_decoder.h"
 
@@ -40,6 +42,14 @@ class Buffer {
   std::unique_ptr<char[]> memory_;
   size_t size_ = 0;
 };
+
+// The tenant under which a request is passed on: also without tenancy it may be meant for whoever
+// comes next.
+std::string_view TeeTenant(const IngestRequest& request) {
+  if (request.tenants.size() != 1) return {};
+  const std::string_view tenant = request.tenants.front();
+  return DescribeInvalidTenantId(tenant).empty() ? tenant : std::string_view();
+}
 
 // Counts the ids of a request that asked not to be turned into metrics.
 class NullVisitor final : public SpanVisitor {
@@ -156,8 +166,9 @@ class Ingest::SessionLease {
   std::unique_ptr<GeneratorSession> session_;
 };
 
-Ingest::Ingest(const IngestLimits& limits, Tenants* tenants, prometheus::Gauge* in_flight_bytes)
-    : limits_(limits), tenants_(tenants), in_flight_gauge_(in_flight_bytes) {}
+Ingest::Ingest(const IngestLimits& limits, Tenants* tenants, prometheus::Gauge* in_flight_bytes,
+               RequestTee* tee)
+    : limits_(limits), tenants_(tenants), tee_(tee), in_flight_gauge_(in_flight_bytes) {}
 
 Ingest::~Ingest() = default;
 
@@ -221,10 +232,10 @@ IngestReply Ingest::Handle(const IngestRequest& request) {
     }
     message = scratch->json.message();
   }
-  return HandleMessage(message, request, tenant.generator.get(), &scratch->decode);
+  return HandleMessage(message, gzip, request, tenant.generator.get(), &scratch->decode);
 }
 
-IngestReply Ingest::HandleMessage(std::string_view message, const IngestRequest& request,
+IngestReply Ingest::HandleMessage(std::string_view message, bool gzip, const IngestRequest& request,
                                   Generator* generator, DecodeScratch* scratch) {
   const SessionLease session(generator);
   NullVisitor null_visitor;
@@ -238,7 +249,22 @@ IngestReply Ingest::HandleMessage(std::string_view message, const IngestRequest&
   if (request.given_up()) {
     return {IngestCode::kCancelled, "the client gave up before the request was counted", 0};
   }
+  // What was JSON goes on as protobuf.
+  const bool as_received = request.encoding != IngestRequest::Encoding::kJson;
+  const TeeRequest tee_request = {TeeTenant(request),
+                                  as_received ? request.parts : std::span(&message, 1),
+                                  as_received && gzip, message, result.spans};
+  std::unique_ptr<RequestTee::Passage> passage;
+  if (tee_ != nullptr) {
+    passage = tee_->Enter(tee_request);
+    if (passage == nullptr) {
+      return {IngestCode::kOverloaded,
+              "there is no room for the request where it must be passed on; send it again later",
+              0};
+    }
+  }
 
+  // From here on nothing can fail, and the reply is success.
   const GeneratorSession::Received received = {result.spans, result.invalid_ids, message.size()};
   if (!request.generate_metrics) {
     generator->CountSkipped(received);
@@ -251,6 +277,7 @@ IngestReply Ingest::HandleMessage(std::string_view message, const IngestRequest&
     }
     session->Commit(received);
   }
+  if (passage != nullptr) passage->Send();
 
   IngestReply reply;
   if (result.invalid_ids > 0) {

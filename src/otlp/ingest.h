@@ -16,6 +16,7 @@
 
 #include "spanmeter/generator.h"
 #include "spanmeter/mutex.h"
+#include "spanmeter/request_tee.h"
 #include "spanmeter/tenants.h"
 
 #include "otlp/decoder.h"
@@ -27,11 +28,12 @@ class Gauge;
 namespace spanmeter {
 
 enum class IngestCode : uint8_t {
-  kOk,          // counted; possibly without the spans with invalid ids
-  kMalformed,   // never acceptable: no protobuf or JSON, corrupt gzip
-  kTooLarge,    // never acceptable: over max_message_size
-  kOverloaded,  // over max_in_flight: to be sent again later
-  kCancelled,   // the client had given up before it was counted
+  kOk,         // counted; possibly without the spans with invalid ids
+  kMalformed,  // never acceptable: no protobuf or JSON, corrupt gzip
+  kTooLarge,   // never acceptable: over max_message_size
+  // Over max_in_flight, or no room where it must be passed on: to be sent again later.
+  kOverloaded,
+  kCancelled,  // the client had given up before it was counted
   // The request names no tenant, or what it names cannot be one, or it brings no token that is good
   // for it.
   kUnauthenticated,
@@ -79,8 +81,10 @@ struct IngestLimits {
 // Thread-safe.
 class Ingest {
  public:
-  // `tenants` and `in_flight_bytes` must outlive this; the latter follows the bytes in flight.
-  Ingest(const IngestLimits& limits, Tenants* tenants, prometheus::Gauge* in_flight_bytes);
+  // The pointers must outlive this; `in_flight_bytes` follows the bytes in flight. `tee`, which may
+  // be null, gets what was counted, or would have been but for the client's wish.
+  Ingest(const IngestLimits& limits, Tenants* tenants, prometheus::Gauge* in_flight_bytes,
+         RequestTee* tee = nullptr);
   ~Ingest();
   Ingest(const Ingest&) = delete;
   Ingest& operator=(const Ingest&) = delete;
@@ -95,14 +99,15 @@ class Ingest {
   class ScratchLease;
   class SessionLease;
 
-  // Decodes and counts the message.
-  IngestReply HandleMessage(std::string_view message, const IngestRequest& request,
+  // Decodes and counts the message, which came as gzip or as it is.
+  IngestReply HandleMessage(std::string_view message, bool gzip, const IngestRequest& request,
                             Generator* generator, DecodeScratch* scratch);
   IngestReply Malformed(std::string message) const;
   IngestReply TooLarge(std::string_view what) const;
 
   const IngestLimits limits_;
   Tenants* const tenants_;
+  RequestTee* const tee_;
   prometheus::Gauge* const in_flight_gauge_;
   std::atomic<uint64_t> in_flight_{0};
 

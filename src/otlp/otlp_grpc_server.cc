@@ -182,13 +182,13 @@ class TraceService final
     : public pb::TraceService::WithRawCallbackMethod_Export<pb::TraceService::Service> {
  public:
   TraceService(const OtlpGrpcOptions& options, Tenants* tenants, const Clock* clock,
-               const Logger* logger, SelfMetrics* metrics)
+               const Logger* logger, SelfMetrics* metrics, RequestTee* tee)
       : clock_(clock),
         logger_(logger),
         throttle_(clock, kRefusalLogInterval),
         metrics_(metrics, "grpc", CodeNames(), options.max_in_flight),
         ingest_({options.max_message_size, options.max_in_flight}, tenants,
-                metrics_.in_flight_bytes()),
+                metrics_.in_flight_bytes(), tee),
         tokens_("otlp.grpc", options.tokens, clock, logger, metrics) {}
 
   // To be called once, before the service is served.
@@ -284,11 +284,11 @@ class TraceService final
 class Server final : public OtlpGrpcServer {
  public:
   Server(const OtlpGrpcOptions& options, Tenants* tenants, const Clock* clock, const Logger* logger,
-         SelfMetrics* metrics)
+         SelfMetrics* metrics, RequestTee* tee)
       : clock_(clock),
         logger_(logger),
         refused_connections_(RefusedConnections(metrics, "grpc")),
-        service_(options, tenants, clock, logger, metrics) {}
+        service_(options, tenants, clock, logger, metrics, tee) {}
   ~Server() override { Shutdown(0); }
 
   bool Listen(const OtlpGrpcOptions& options, std::string* error) {
@@ -371,8 +371,8 @@ class Server final : public OtlpGrpcServer {
 std::unique_ptr<OtlpGrpcServer> OtlpGrpcServer::Start(const OtlpGrpcOptions& options,
                                                       Tenants* tenants, const Clock* clock,
                                                       const Logger* logger, SelfMetrics* metrics,
-                                                      std::string* error) {
-  auto server = std::make_unique<Server>(options, tenants, clock, logger, metrics);
+                                                      std::string* error, RequestTee* tee) {
+  auto server = std::make_unique<Server>(options, tenants, clock, logger, metrics, tee);
   if (!server->Listen(options, error)) return nullptr;
   return server;
 }

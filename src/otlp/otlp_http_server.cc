@@ -8,8 +8,9 @@ namespace spanmeter {
 std::unique_ptr<OtlpHttpServer> OtlpHttpServer::Start(const OtlpHttpOptions& options,
                                                       Tenants* tenants, const Clock* clock,
                                                       const Logger* logger, SelfMetrics* metrics,
-                                                      std::string* error) {
-  return HttpReceiver::Start(options, HttpReceiverLimits(), tenants, clock, logger, metrics, error);
+                                                      std::string* error, RequestTee* tee) {
+  return HttpReceiver::Start(options, HttpReceiverLimits(), tenants, clock, logger, metrics, error,
+                             tee);
 }
 
 }  // namespace spanmeter

@@ -1,4 +1,4 @@
-#include "processors/filter_policy.h"
+#include "spanmeter/filter_policy.h"
 
 #include <algorithm>
 #include <span>

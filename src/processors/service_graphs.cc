@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "spanmeter/filter_policy.h"
 #include "spanmeter/state_stream.h"
 
 #include "processors/edge_counters.h"
@@ -14,7 +15,6 @@
 #include "processors/edge_store.h"
 #include "processors/edge_texts.h"
 #include "processors/enum_names.h"
-#include "processors/filter_policy.h"
 #include "processors/histogram_metric.h"
 #include "processors/span_latency.h"
 #include "processors/span_multiplier.h"

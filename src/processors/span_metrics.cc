@@ -4,11 +4,11 @@
 #include <utility>
 #include <vector>
 
+#include "spanmeter/filter_policy.h"
 #include "spanmeter/naming.h"
 #include "spanmeter/quote.h"
 #include "spanmeter/state_stream.h"
 
-#include "processors/filter_policy.h"
 #include "processors/histogram_metric.h"
 #include "processors/label_plan.h"
 #include "processors/span_labels.h"

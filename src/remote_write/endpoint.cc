@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "remote_write/curl_client.h"
+#include "spanmeter/curl_client.h"
 
 namespace spanmeter {
 
@@ -23,9 +23,9 @@ Endpoint::Endpoint(const RemoteWriteOptions& options, Parts parts)
       metrics_(parts.metrics),
       relabeler_(MakeRelabeler(options.write_relabel_configs)),
       queue_(parts.storage->Open(
-          options.name, options.queue_config,
-          [metrics = parts.metrics](DropReason reason, const SampleCounts& counts) {
-            metrics->CountDropped(reason, counts);
+          options.name, QueueLimits{0, 0, options.queue_config.sample_age_limit},
+          [metrics = parts.metrics](DropReason reason, const DroppedBlocks& dropped) {
+            metrics->CountDropped(reason, dropped.counts);
           })) {
   SendLoop::Parts sender;
   sender.queue = queue_;

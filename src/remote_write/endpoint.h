@@ -10,15 +10,15 @@
 #include <string>
 #include <vector>
 
+#include "spanmeter/block_queue.h"
 #include "spanmeter/clock.h"
 #include "spanmeter/log.h"
+#include "spanmeter/queue_storage.h"
 #include "spanmeter/relabel.h"
 #include "spanmeter/remote_write_options.h"
 #include "spanmeter/sample_sink.h"
 
-#include "remote_write/block_queue.h"
 #include "remote_write/endpoint_metrics.h"
-#include "remote_write/queue_storage.h"
 #include "remote_write/sender.h"
 #include "remote_write/tenant_collector.h"
 

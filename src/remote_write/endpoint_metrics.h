@@ -12,22 +12,12 @@
 
 #include <prometheus/metric_family.h>
 
+#include "spanmeter/block_queue.h"
+#include "spanmeter/drop_reason.h"
 #include "spanmeter/mutex.h"
 #include "spanmeter/remote_write.h"
 
-#include "remote_write/block.h"
-#include "remote_write/drop_reason.h"
-
 namespace spanmeter {
-
-// The gauges of a queue, as of one instant.
-struct QueueStats {
-  uint64_t blocks = 0;
-  uint64_t bytes = 0;         // compressed, of all blocks
-  uint64_t memory_bytes = 0;  // of these, in memory
-  SampleCounts counts;
-  int64_t oldest_ms = 0;  // the oldest sample's timestamp; 0 = nothing waits
-};
 
 // Thread-safe. Lives as long as the process, so that counters never go back.
 class EndpointMetrics {

@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-#include "remote_write/block.h"
+#include "spanmeter/block.h"
 
 namespace spanmeter {
 

@@ -18,10 +18,10 @@
 
 #include "spanmeter/family_appender.h"
 #include "spanmeter/mutex.h"
+#include "spanmeter/queue_storage.h"
 
 #include "remote_write/collection_schedule.h"
 #include "remote_write/endpoint.h"
-#include "remote_write/queue_storage.h"
 #include "remote_write/tenant_collector.h"
 #include "remote_write/url_label.h"
 
@@ -74,7 +74,13 @@ class RemoteWrite::Impl {
     started_ = true;
     // The storage is opened when there is something to store.
     if (storage_ == nullptr && !receivers.empty()) {
-      storage_ = std::make_unique<QueueStorage>(storage_options_, clock_, logger_);
+      if (storage_options_.path.empty()) {
+        logger_->Warn(
+            "storage.path is not set: what waits for its receiver is lost when the process ends",
+            {{"max_memory", storage_options_.max_memory}});
+      }
+      storage_ = std::make_unique<QueueStorage>(
+          storage_options_, StorageUse{"remote_write", "remote write", "samples"}, clock_, logger_);
     }
     Endpoints kept;
     for (const RemoteWriteOptions& options : receivers) {

@@ -12,9 +12,9 @@
 #include <string_view>
 #include <vector>
 
+#include "spanmeter/block.h"
 #include "spanmeter/sample_sink.h"
 
-#include "remote_write/block.h"
 #include "remote_write/metric_names.h"
 #include "remote_write/series_labels.h"
 #include "remote_write/symbol_table.h"

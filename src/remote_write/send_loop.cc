@@ -6,8 +6,9 @@
 #include <span>
 #include <utility>
 
+#include "spanmeter/retry_after.h"
+
 #include "remote_write/recode.h"
-#include "remote_write/retry_after.h"
 #include "remote_write/write_request.h"
 
 namespace spanmeter {

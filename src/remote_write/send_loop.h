@@ -14,15 +14,15 @@
 #include <string>
 #include <vector>
 
+#include "spanmeter/block_queue.h"
 #include "spanmeter/clock.h"
+#include "spanmeter/http_client.h"
 #include "spanmeter/log.h"
 #include "spanmeter/mutex.h"
 #include "spanmeter/remote_write_options.h"
 #include "spanmeter/sample_sink.h"
 
-#include "remote_write/block_queue.h"
 #include "remote_write/endpoint_metrics.h"
-#include "remote_write/http_client.h"
 
 namespace spanmeter {
 

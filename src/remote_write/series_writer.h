@@ -10,11 +10,11 @@
 #include <string>
 #include <vector>
 
+#include "spanmeter/block.h"
 #include "spanmeter/relabel.h"
 #include "spanmeter/remote_write_options.h"
 #include "spanmeter/sample_sink.h"
 
-#include "remote_write/block.h"
 #include "remote_write/metric_names.h"
 #include "remote_write/request_encoder.h"
 #include "remote_write/series_labels.h"

@@ -11,12 +11,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "spanmeter/block.h"
 #include "spanmeter/registry.h"
 #include "spanmeter/relabel.h"
 #include "spanmeter/remote_write_options.h"
 #include "spanmeter/sample_sink.h"
-
-#include "remote_write/block.h"
 
 namespace spanmeter {
 

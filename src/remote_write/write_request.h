@@ -7,9 +7,8 @@
 #include <span>
 #include <string>
 
+#include "spanmeter/block.h"
 #include "spanmeter/sample_sink.h"
-
-#include "remote_write/block.h"
 
 namespace spanmeter {
 

@@ -58,30 +58,31 @@ TEST(DefaultFile, MeansTheSameAsAnEmptyOne) {
 TEST(DefaultFile, SetsEveryKeyOnceToItsDefault) {
   const std::multimap<std::string, std::string> settings = Settings();
   for (const ConfigKey<Options>& key : AllConfigKeys()) {
-    if (key.name == "remote_write") continue;  // an example, see below
+    if (key.name == "remote_write" || key.name == "forward") continue;  // examples, see below
     const auto [begin, end] = settings.equal_range(key.name);
     ASSERT_EQ(std::distance(begin, end), 1) << key.name;
     EXPECT_EQ(begin->second, key.print(Options())) << key.name;
   }
 }
 
-// The example of [[remote_write]], without the marks of comments.
-std::vector<std::string> RemoteWriteExample() {
+// The example of a list of receivers, without the marks of comments.
+std::vector<std::string> ExampleOf(const std::string& list) {
   std::vector<std::string> example;
   bool is_inside = false;
   for (const std::string& line : Lines()) {
-    if (line == "#   [[remote_write]]") is_inside = true;
+    if (line == "#   [[" + list + "]]") is_inside = true;
     if (line.empty()) is_inside = false;
     if (is_inside) example.push_back(line.starts_with("#   ") ? line.substr(4) : line);
   }
   return example;
 }
 
-TEST(DefaultFile, SetsEveryKeyOfRemoteWriteOnceToItsDefault) {
+// The settings in it, by the names of their keys.
+std::multimap<std::string, std::string> SettingsOf(const std::string& list) {
   std::multimap<std::string, std::string> settings;
   std::string section;
-  for (const std::string& line : RemoteWriteExample()) {
-    const std::string_view header = "[remote_write.";
+  for (const std::string& line : ExampleOf(list)) {
+    const std::string header = "[" + list + ".";
     if (line.starts_with(header)) {
       section = line.substr(header.size(), line.size() - header.size() - 1) + ".";
     } else if (IsSetting(line)) {
@@ -89,20 +90,39 @@ TEST(DefaultFile, SetsEveryKeyOfRemoteWriteOnceToItsDefault) {
       settings.emplace(section + line.substr(0, equals), line.substr(equals + 3));
     }
   }
-  for (const ConfigKey<RemoteWriteOptions>& key : RemoteWriteKeys()) {
+  return settings;
+}
+
+// Each key stands there once with its default; `address` has none.
+template <typename T>
+void ExpectDefaults(const std::string& list, const ConfigKeys<T>& keys,
+                    const std::string& address) {
+  const std::multimap<std::string, std::string> settings = SettingsOf(list);
+  size_t expected = 0;
+  for (const ConfigKey<T>& key : keys) {
     // These are shown by the next test.
-    const bool is_absent = key.is_absent && key.is_absent(RemoteWriteOptions());
+    const bool is_absent = key.is_absent && key.is_absent(T());
     const auto [begin, end] = settings.equal_range(key.name);
     ASSERT_EQ(std::distance(begin, end), is_absent ? 0 : 1) << key.name;
-    if (is_absent || key.name == "url") continue;
-    EXPECT_EQ(begin->second, key.print(RemoteWriteOptions())) << key.name;
+    expected += is_absent ? 0 : 1;
+    if (is_absent || key.name == address) continue;
+    EXPECT_EQ(begin->second, key.print(T())) << key.name;
   }
+  EXPECT_EQ(settings.size(), expected);
+}
+
+TEST(DefaultFile, SetsEveryKeyOfRemoteWriteOnceToItsDefault) {
+  ExpectDefaults("remote_write", RemoteWriteKeys(), "url");
+}
+
+TEST(DefaultFile, SetsEveryKeyOfForwardOnceToItsDefault) {
+  ExpectDefaults("forward", ForwardKeys(), "endpoint");
 }
 
 TEST(DefaultFile, ShowsEveryTableThatIsAbsentByDefault) {
   std::string example;
   std::map<std::string, std::string> tables;
-  for (const std::string& line : RemoteWriteExample()) {
+  for (const std::string& line : ExampleOf("remote_write")) {
     example += line + "\n";
     const std::string text = line.starts_with("  ") ? line.substr(2) : "";
     if (IsSetting(text)) tables[text.substr(0, text.find(' '))] = text;
@@ -170,6 +190,11 @@ TEST(DefaultFile, HasExamplesThatWork) {
   receiver.url = "https://mimir.example.com/api/v1/push";
   receiver.name = "mimir.example.com/api/v1/push";
   EXPECT_TRUE(result.options.remote_write[0] == receiver) << PrintConfig(result.options);
+  ASSERT_EQ(result.options.forward.size(), 1u);
+  ForwardOptions backend;
+  backend.endpoint = "http://tempo.example.com:4317";
+  backend.name = "tempo.example.com:4317";
+  EXPECT_TRUE(result.options.forward[0] == backend) << PrintConfig(result.options);
 }
 
 }  // namespace

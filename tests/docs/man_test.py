@@ -110,13 +110,13 @@ class ConfigurationPageTest(unittest.TestCase):
     def test_every_option_stands_in_its_table_and_none_is_invented(self):
         expected = {}
         for option in self.options:
-            path = option.path.replace("remote_write[]", "remote_write")
+            path = re.sub(r"^(remote_write|forward)\[\]", r"\1", option.path)
             table, _, name = path.partition("[]")[0].rpartition(".")
             if path == "generator.external_labels":
                 expected.setdefault(path, set())  # a table of its own
             elif re.fullmatch(r"remote_write\.(basic_auth|authorization|oauth2)", table):
                 expected["remote_write"].add(table.split(".")[1])
-            elif name != "remote_write":
+            elif name not in ("remote_write", "forward"):
                 expected.setdefault(table, set()).add(name)
         found = {table: set(keys) for table, keys in self.tables().items()}
         self.assertGreater(len(found), 10)
@@ -132,7 +132,7 @@ class ConfigurationPageTest(unittest.TestCase):
         printed.pop("generator.external_labels")
         self.assertGreater(len(printed), 60)
         shown_defaults = {f"{table}.{key}": default for table, keys in self.tables().items()
-                          for key, default in keys.items() if not table.startswith("remote_write")}
+                          for key, default in keys.items() if not table.startswith(("remote_write", "forward"))}
         self.assertEqual(shown_defaults, printed)
 
     def test_every_type_and_range_is_the_programs(self):

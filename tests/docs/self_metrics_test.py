@@ -27,9 +27,12 @@ EVERYTHING = {
         "ingestion_time_range_slack": "0s",
         "collection_interval": "1s",
     },
+    "storage": {"path": "storage"},
     # Nobody is there, which is counted as well.
     "remote_write": [{"url": "http://127.0.0.1:1/api/v1/write",
                       "queue_config": {"batch_send_deadline": "0s"}}],
+    "forward": [{"endpoint": "http://127.0.0.1:1", "name": "nobody",
+                 "queue_config": {"spill": True}}],
     "tenants.two": {"span_name_sanitization": "dry_run"},
 }
 

@@ -11,9 +11,10 @@
 
 #include <re2/re2.h>
 
+#include "spanmeter/filter_policy.h"
+
 #include "fuzz/fuzz_input.h"
 #include "processors/enum_names.h"
-#include "processors/filter_policy.h"
 
 namespace spanmeter {
 namespace {

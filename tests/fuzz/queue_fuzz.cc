@@ -18,9 +18,10 @@
 #include <utility>
 #include <vector>
 
+#include "spanmeter/queue_storage.h"
+
 #include "fuzz/fuzz_input.h"
 #include "fuzz/null_file.h"
-#include "remote_write/queue_storage.h"
 #include "support/fake_clock.h"
 
 namespace spanmeter {
@@ -83,11 +84,12 @@ class Process {
   Process(const Directory& directory, FakeClock* clock)
       : clock_(clock),
         logger_({}, clock, null_.fd()),
-        storage_(OptionsAt(directory), clock, &logger_) {
+        storage_(OptionsAt(directory), {"remote_write", "remote write", "samples"}, clock,
+                 &logger_) {
     for (const std::string_view name : kNames) {
       queues_.push_back(storage_.Open(std::string(name), {},
-                                      [this](DropReason /*reason*/, const SampleCounts& counts) {
-                                        dropped_ += counts.points();
+                                      [this](DropReason /*reason*/, const DroppedBlocks& dropped) {
+                                        dropped_ += dropped.counts.points();
                                       }));
     }
   }

@@ -21,12 +21,13 @@
 #include <prometheus/write/v1.pb.h>
 #include <prometheus/write/v2.pb.h>
 
+#include "spanmeter/queue_storage.h"
+#include "spanmeter/retry_after.h"
+
 #include "fuzz/fuzz_input.h"
 #include "fuzz/null_file.h"
 #include "remote_write/metric_reader.h"
-#include "remote_write/queue_storage.h"
 #include "remote_write/request_encoder.h"
-#include "remote_write/retry_after.h"
 #include "remote_write/send_loop.h"
 #include "support/fake_clock.h"
 
@@ -97,8 +98,8 @@ class Run {
     queue.max_shards = 1 + input->Choose(4);
     queue.batch_send_deadline = 0;
     queue.max_backoff = kNanosPerSecond;
-    queue_ = storage_.Open(options_.name, queue,
-                           [](DropReason /*reason*/, const SampleCounts& /*counts*/) {
+    queue_ = storage_.Open(options_.name, QueueLimits(),
+                           [](DropReason /*reason*/, const DroppedBlocks& /*dropped*/) {
                              Check(false, "the queue has dropped something");
                            });
     auto client = std::make_unique<FakeClient>();
@@ -397,7 +398,7 @@ class Run {
   const testing::NullFile null_;
   Logger logger_{{}, &clock_, null_.fd()};
   EndpointMetrics metrics_{"receiver", "http://receiver/write"};
-  QueueStorage storage_{{}, &clock_, &logger_};
+  QueueStorage storage_{{}, {"remote_write", "remote write", "samples"}, &clock_, &logger_};
   std::shared_ptr<BlockQueue> queue_;
   FakeClient* client_ = nullptr;
   std::unique_ptr<SendLoop> loop_;

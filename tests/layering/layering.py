@@ -13,13 +13,16 @@ import sys
 # What each module may include headers of, besides its own.
 ALLOWED = {
     "base": set(),
+    "http_client": {"base"},
+    "queue": {"base"},
     "registry": {"base"},
     "processors": {"base", "registry"},
     "generator": {"base", "registry", "processors"},
     "otlp": {"base", "registry", "processors", "generator"},
+    "forward": {"base", "processors", "otlp", "http_client", "queue"},
     "exposition": {"base", "registry"},
     "http": {"base", "registry", "exposition"},
-    "remote_write": {"base", "registry"},
+    "remote_write": {"base", "registry", "http_client", "queue"},
     "config": {"base", "registry", "processors"},
     "convert": {"base", "config"},
     "admin": {
@@ -28,6 +31,7 @@ ALLOWED = {
         "processors",
         "generator",
         "exposition",
+        "forward",
         "remote_write",
         "config",
     },
@@ -37,6 +41,7 @@ ALLOWED = {
         "processors",
         "generator",
         "otlp",
+        "forward",
         "exposition",
         "http",
         "remote_write",
@@ -50,6 +55,7 @@ ALLOWED = {
 # all is in the header, or the module's other files implement it.
 HOMES = {
     "api_reply": "base",
+    "client_options": "base",
     "family_appender": "base",
     "key_hash": "registry",
     "mutex": "base",
@@ -60,6 +66,12 @@ HOMES = {
     "two_generation_map": "base",
     "wire_reader": "base",
     "wire_writer": "base",
+    "block": "queue",
+    "drop_reason": "queue",
+    "filter_options": "base",
+    "forward_options": "base",
+    "http_client": "http_client",
+    "request_tee": "otlp",
     "label_reader": "registry",
     "sample_sink": "registry",
     "any_value": "processors",
@@ -72,13 +84,13 @@ HOMES = {
 # Libraries that only some modules may include, by a pattern for the path of their headers. What is
 # not listed may be included anywhere.
 LIBRARIES = [
-    ("gRPC", re.compile(r"grpc(pp|\+\+)?/|.*\.grpc\.pb\.h$"), {"otlp"}),
+    ("gRPC", re.compile(r"grpc(pp|\+\+)?/|.*\.grpc\.pb\.h$"), {"otlp", "forward"}),
     ("libprotobuf", re.compile(r"google/protobuf/|.*\.pb\.h$"), {"otlp"}),
     ("Boost", re.compile(r"boost/"), {"otlp"}),
     ("RapidJSON", re.compile(r"rapidjson/"), {"otlp"}),
     ("CivetWeb", re.compile(r"civetweb\.h$|CivetServer\.h$"), {"http"}),
-    ("libcurl", re.compile(r"curl/"), {"remote_write"}),
-    ("SQLite", re.compile(r"sqlite3\.h$"), {"remote_write"}),
+    ("libcurl", re.compile(r"curl/"), {"http_client"}),
+    ("SQLite", re.compile(r"sqlite3\.h$"), {"queue"}),
     ("snappy", re.compile(r"snappy"), {"remote_write"}),
     ("libsystemd", re.compile(r"systemd/"), {"app"}),
     ("toml++", re.compile(r"toml\+\+/|toml\.hpp?$"), {"config"}),
@@ -87,7 +99,16 @@ LIBRARIES = [
     (
         "prometheus-cpp",
         re.compile(r"prometheus/"),
-        {"base", "generator", "otlp", "exposition", "http", "remote_write", "app"},
+        {
+            "base",
+            "generator",
+            "otlp",
+            "forward",
+            "exposition",
+            "http",
+            "remote_write",
+            "app",
+        },
     ),
 ]
 

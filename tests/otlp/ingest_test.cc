@@ -243,5 +243,126 @@ TEST_F(IngestTest, ConcurrentRequestsAreCountedExactly) {
   EXPECT_EQ(0, in_flight_.Value());
 }
 
+// Remembers what goes on, and what had been counted by then.
+class FakeTee final : public RequestTee {
+ public:
+  explicit FakeTee(TestGenerator* test) : test_(test) {}
+
+  std::unique_ptr<Passage> Enter(const TeeRequest& request) override {
+    ++entered;
+    if (full) return nullptr;
+    return std::make_unique<FakePassage>(this, request);
+  }
+
+  struct Sent {
+    std::string tenant;
+    std::string received;
+    std::string message;
+    bool gzip;
+    uint64_t spans;
+    double counted_before;
+  };
+  bool full = false;
+  int entered = 0;
+  std::vector<Sent> sent;
+
+ private:
+  class FakePassage final : public Passage {
+   public:
+    FakePassage(FakeTee* tee, const TeeRequest& request) : tee_(tee), request_(request) {}
+    void Send() override {
+      std::string received;
+      for (const std::string_view part : request_.received) received.append(part);
+      tee_->sent.push_back({std::string(request_.tenant), received, std::string(request_.message),
+                            request_.gzip, request_.spans, tee_->test_->Calls()});
+    }
+
+   private:
+    FakeTee* const tee_;
+    const TeeRequest& request_;
+  };
+
+  TestGenerator* const test_;
+};
+
+class IngestTeeTest : public ::testing::Test {
+ protected:
+  IngestReply Handle(std::string_view message, IngestRequest request = {}) {
+    request.parts = {&message, 1};
+    return ingest_.Handle(request);
+  }
+
+  TestGenerator test_;
+  prometheus::Gauge in_flight_;
+  FakeTee tee_{&test_};
+  Ingest ingest_{{1 << 20, 4 << 20}, &test_.tenants, &in_flight_, &tee_};
+};
+
+TEST_F(IngestTeeTest, RequestsGoOnAsReceivedWhenTheyAreCounted) {
+  const std::string plain = RequestOf(10);
+  const std::string compressed = Gzip(plain);
+  EXPECT_EQ(IngestCode::kOk, Handle(plain).code);
+  IngestRequest request;
+  request.tenants = {"team-a"};
+  EXPECT_EQ(IngestCode::kOk, Handle(compressed, request).code);
+  const std::string_view parts[] = {std::string_view(plain).substr(0, 100),
+                                    std::string_view(plain).substr(100)};
+  IngestRequest in_parts;
+  in_parts.parts = parts;
+  EXPECT_EQ(IngestCode::kOk, ingest_.Handle(in_parts).code);
+
+  ASSERT_EQ(3U, tee_.sent.size());
+  EXPECT_EQ(plain, tee_.sent[0].received);
+  EXPECT_EQ(plain, tee_.sent[0].message);
+  EXPECT_FALSE(tee_.sent[0].gzip);
+  EXPECT_EQ(10U, tee_.sent[0].spans);
+  EXPECT_EQ("", tee_.sent[0].tenant);
+  EXPECT_EQ(10, tee_.sent[0].counted_before);
+  EXPECT_EQ(compressed, tee_.sent[1].received);
+  EXPECT_EQ(plain, tee_.sent[1].message);
+  EXPECT_TRUE(tee_.sent[1].gzip);
+  EXPECT_EQ("team-a", tee_.sent[1].tenant);
+  EXPECT_EQ(20, tee_.sent[1].counted_before);
+  EXPECT_EQ(plain, tee_.sent[2].received);
+}
+
+TEST_F(IngestTeeTest, WhatHasNoRoomThereIsRefusedBeforeItCounts) {
+  tee_.full = true;
+  const IngestReply reply = Handle(RequestOf(10));
+  EXPECT_EQ(IngestCode::kOverloaded, reply.code);
+  EXPECT_THAT(reply.message, HasSubstr("send it again"));
+  EXPECT_EQ(0, test_.Calls());
+  tee_.full = false;
+  EXPECT_EQ(IngestCode::kOk, Handle(RequestOf(10)).code);
+  EXPECT_EQ(10, test_.Calls());
+  EXPECT_EQ(1U, tee_.sent.size());
+}
+
+TEST_F(IngestTeeTest, WhatIsNotToBeCountedGoesOnAllTheSame) {
+  IngestRequest request;
+  request.generate_metrics = false;
+  EXPECT_EQ(IngestCode::kOk, Handle(RequestOf(10), request).code);
+  ASSERT_EQ(1U, tee_.sent.size());
+  EXPECT_EQ(0, tee_.sent[0].counted_before);
+}
+
+TEST_F(IngestTeeTest, WhatIsRefusedDoesNotGoOn) {
+  EXPECT_EQ(IngestCode::kMalformed, Handle("\x7f").code);
+  IngestRequest request;
+  request.given_up = [] { return true; };
+  EXPECT_EQ(IngestCode::kCancelled, Handle(RequestOf(1), request).code);
+  EXPECT_EQ(0, tee_.entered);
+}
+
+TEST_F(IngestTeeTest, TextsThatAreNoTenantDoNotGoOn) {
+  for (const std::vector<std::string_view>& tenants :
+       {std::vector<std::string_view>{"a", "b"}, std::vector<std::string_view>{"with space"}}) {
+    IngestRequest request;
+    request.tenants = tenants;
+    EXPECT_EQ(IngestCode::kOk, Handle(RequestOf(1), request).code);
+    EXPECT_EQ("", tee_.sent.back().tenant);
+  }
+}
+
 }  // namespace
 }  // namespace spanmeter

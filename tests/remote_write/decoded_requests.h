@@ -15,7 +15,7 @@
 #include <prometheus/write/v1.pb.h>
 #include <prometheus/write/v2.pb.h>
 
-#include "remote_write/block.h"
+#include "spanmeter/block.h"
 
 namespace spanmeter {
 

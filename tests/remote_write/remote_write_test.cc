@@ -17,7 +17,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "remote_write/loopback_receiver.h"
+#include "http_client/loopback_receiver.h"
 #include "remote_write/metric_reader.h"
 #include "remote_write/send_fixture.h"
 

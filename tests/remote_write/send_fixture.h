@@ -9,21 +9,20 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/mman.h>
 
 #include "spanmeter/log.h"
+#include "spanmeter/queue_storage.h"
 
 #include "remote_write/metric_reader.h"
-#include "remote_write/queue_storage.h"
 #include "remote_write/request_encoder.h"
 #include "remote_write/send_loop.h"
 #include "support/fake_clock.h"
+#include "support/send_log.h"
 
 namespace spanmeter {
 
@@ -38,35 +37,6 @@ inline std::map<std::string, std::string> WrittenHeaders(const std::string& samp
           {"x-prometheus-remote-write-histograms-written", histograms},
           {"x-prometheus-remote-write-exemplars-written", exemplars}};
 }
-
-// The lines of a Logger.
-class SendLog {
- public:
-  SendLog() : fd_(memfd_create("log", MFD_CLOEXEC)) {}
-  ~SendLog() { close(fd_); }
-  SendLog(const SendLog&) = delete;
-  SendLog& operator=(const SendLog&) = delete;
-
-  int fd() const { return fd_; }
-  std::string text() const {
-    std::string text(static_cast<size_t>(lseek(fd_, 0, SEEK_END)), '\0');
-    const ssize_t size = pread(fd_, text.data(), text.size(), 0);
-    text.resize(size > 0 ? static_cast<size_t>(size) : 0);
-    return text;
-  }
-  // How often the words occur.
-  int Count(const std::string& words) const {
-    const std::string all = text();
-    int count = 0;
-    for (size_t at = all.find(words); at != std::string::npos; at = all.find(words, at + 1)) {
-      ++count;
-    }
-    return count;
-  }
-
- private:
-  const int fd_;
-};
 
 // Keeps what is started until the test answers it. One thread.
 class FakeHttpClient final : public HttpClient {
@@ -102,9 +72,9 @@ class SendLoopTest : public testing::Test {
   }
 
   void Begin() {
-    queue_ = storage_.Open(options_.name, options_.queue_config,
-                           [this](DropReason reason, const SampleCounts& counts) {
-                             metrics_.CountDropped(reason, counts);
+    queue_ = storage_.Open(options_.name, QueueLimits(),
+                           [this](DropReason reason, const DroppedBlocks& dropped) {
+                             metrics_.CountDropped(reason, dropped.counts);
                            });
     auto client = std::make_unique<FakeHttpClient>();
     client_ = client.get();
@@ -216,7 +186,7 @@ class SendLoopTest : public testing::Test {
   // The storage has a log of its own.
   SendLog storage_log_;
   Logger storage_logger_{{}, &clock_, storage_log_.fd()};
-  QueueStorage storage_{{}, &clock_, &storage_logger_};
+  QueueStorage storage_{{}, {"remote_write", "remote write", "samples"}, &clock_, &storage_logger_};
   std::shared_ptr<BlockQueue> queue_;
   FakeHttpClient* client_ = nullptr;
   std::unique_ptr<SendLoop> loop_;

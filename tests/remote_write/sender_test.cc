@@ -68,8 +68,7 @@ class SenderTest : public testing::Test {
   void Begin(int status) {
     options_.name = "receiver";
     options_.queue_config.max_samples_per_send = 1;
-    queue_ =
-        storage_.Open("receiver", options_.queue_config, [](DropReason, const SampleCounts&) {});
+    queue_ = storage_.Open("receiver", QueueLimits(), [](DropReason, const DroppedBlocks&) {});
     auto client = std::make_unique<WaitingClient>(status);
     client_ = client.get();
     SendLoop::Parts parts;
@@ -98,7 +97,7 @@ class SenderTest : public testing::Test {
   SendLog log_;
   Logger logger_{{}, &clock_, log_.fd()};
   EndpointMetrics metrics_{"receiver", "http://receiver/write"};
-  QueueStorage storage_{{}, &clock_, &logger_};
+  QueueStorage storage_{{}, {"remote_write", "remote write", "samples"}, &clock_, &logger_};
   std::shared_ptr<BlockQueue> queue_;
   WaitingClient* client_ = nullptr;
   std::unique_ptr<Sender> sender_;
