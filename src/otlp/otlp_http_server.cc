@@ -5,11 +5,11 @@
 
 namespace spanmeter {
 
-std::unique_ptr<OtlpHttpServer> OtlpHttpServer::Start(const OtlpHttpOptions& options,
-                                                      Tenants* tenants, const Clock* clock,
-                                                      const Logger* logger, SelfMetrics* metrics,
-                                                      std::string* error) {
-  return HttpReceiver::Start(options, HttpReceiverLimits(), tenants, clock, logger, metrics, error);
+std::unique_ptr<OtlpHttpServer> OtlpHttpServer::Open(const OtlpHttpOptions& options,
+                                                     Tenants* tenants, const Clock* clock,
+                                                     const Logger* logger, SelfMetrics* metrics,
+                                                     std::string* error) {
+  return HttpReceiver::Open(options, HttpReceiverLimits(), tenants, clock, logger, metrics, error);
 }
 
 }  // namespace spanmeter

@@ -32,9 +32,10 @@ class HttpServerFixture : public ::testing::Test {
   }
   void Start() {
     std::string error;
-    server_ = HttpReceiver::Start(options_, limits_, &test_.tenants, &test_.clock, &test_.logger,
-                                  &test_.metrics, &error);
+    server_ = HttpReceiver::Open(options_, limits_, &test_.tenants, &test_.clock, &test_.logger,
+                                 &test_.metrics, &error);
     ASSERT_NE(nullptr, server_) << error;
+    server_->Serve();
   }
   std::string address() const { return server_->address(); }
 
