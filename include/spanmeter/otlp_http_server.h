@@ -15,7 +15,8 @@
 
 namespace spanmeter {
 
-// Serves POST /v1/traces from Serve() until Shutdown(). Thread-safe.
+// Serves POST /v1/traces from Serve() until Shutdown(). Thread-safe. REQUIRES: with TLS, SIGPIPE is
+// ignored.
 class OtlpHttpServer {
  public:
   // Opens the port; connections wait until Serve(). Returns null and says why in *error when a file
