@@ -101,8 +101,8 @@ bool App::Start() {
 
   // The start list. First what the former process has left: whoever asks is to find all of it.
   state_.Restore(&tenants_);
-  // HTTP comes before gRPC, so that no span is acknowledged by a process that then finds its second
-  // port taken; until the end of the list /-/ready says no.
+  // HTTP comes before the ports for spans, so that none is acknowledged by a process that then
+  // finds a port taken; until the end of the list /-/ready says no.
   HttpContent content;
   content.visit_generated = [this](const std::optional<std::string>& tenant, SampleSink* sink) {
     return tenant ? tenants_.Visit(*tenant, sink) : tenants_.Visit(sink);
@@ -122,6 +122,17 @@ bool App::Start() {
   started_http_ = http_.get();
   remote_write_.Start();
   forward_.Start();
+  // Of the ports for spans one is opened before the other serves, for the same reason.
+  if (options.otlp_http.enabled) {
+    otlp_http_ = OtlpHttpServer::Open(options.otlp_http, &tenants_, &clock_, &logger_, &metrics_,
+                                      &error, &forward_);
+    if (otlp_http_ == nullptr) {
+      logger_.Error("cannot start", {{"port", "otlp_http"}, {"error", error}});
+      Stop();
+      state_.PutBack();
+      return false;
+    }
+  }
   grpc_ = OtlpGrpcServer::Start(options.otlp_grpc, &tenants_, &clock_, &logger_, &metrics_, &error,
                                 &forward_);
   if (grpc_ == nullptr) {
@@ -130,16 +141,8 @@ bool App::Start() {
     state_.PutBack();
     return false;
   }
-  if (options.otlp_http.enabled) {
-    otlp_http_ = OtlpHttpServer::Start(options.otlp_http, &tenants_, &clock_, &logger_, &metrics_,
-                                       &error, &forward_);
-    if (otlp_http_ == nullptr) {
-      logger_.Error("cannot start", {{"port", "otlp_http"}, {"error", error}});
-      Stop();
-      state_.PutBack();
-      return false;
-    }
-  }
+  // Nothing can fail any more.
+  if (otlp_http_ != nullptr) otlp_http_->Serve();
   state_.Forget();
   ready_ = true;
 

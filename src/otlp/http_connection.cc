@@ -40,12 +40,15 @@ std::string PeerOf(int fd) {
 
 HttpConnection::HttpConnection(const Port* port, OwnedFd socket)
     : port_(port),
-      socket_(*port->io, socket.get()),
+      socket_(*port->io),
       stream_(socket.get(), port->tls),
       peer_(PeerOf(socket.get())),
       deadline_nanos_(port->clock->MonotonicNanos() + port->limits->handshake),
       body_(port->endpoint->body_budget(), port->endpoint->max_message_size()) {
-  socket.Release();  // Asio closes it from now on.
+  boost::system::error_code error;
+  socket_.assign(socket.get(), error);
+  is_usable_ = !error;
+  if (is_usable_) socket.Release();  // Asio closes it from now on.
 }
 
 HttpConnection::~HttpConnection() { LeaveGate(); }

@@ -45,6 +45,9 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   HttpConnection(const HttpConnection&) = delete;
   HttpConnection& operator=(const HttpConnection&) = delete;
 
+  // False when the system has no resources to wait for the socket; nothing else may be called then.
+  bool is_usable() const { return is_usable_; }
+
   // To be called once.
   void Start();
 
@@ -84,6 +87,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
 
   const Port* const port_;
   boost::asio::posix::stream_descriptor socket_;
+  bool is_usable_ = false;
   HttpStream stream_;
   const std::string peer_;
   std::atomic<int64_t> deadline_nanos_;

@@ -57,11 +57,11 @@ void HttpConnections::Close() {
   if (open_.empty()) none_.release();
 }
 
-std::unique_ptr<HttpReceiver> HttpReceiver::Start(const OtlpHttpOptions& options,
-                                                  const HttpReceiverLimits& limits,
-                                                  Tenants* tenants, const Clock* clock,
-                                                  const Logger* logger, SelfMetrics* metrics,
-                                                  std::string* error, RequestTee* tee) {
+std::unique_ptr<HttpReceiver> HttpReceiver::Open(const OtlpHttpOptions& options,
+                                                 const HttpReceiverLimits& limits, Tenants* tenants,
+                                                 const Clock* clock, const Logger* logger,
+                                                 SelfMetrics* metrics, std::string* error,
+                                                 RequestTee* tee) {
   std::unique_ptr<HttpReceiver> receiver(
       new HttpReceiver(options, limits, tenants, clock, logger, metrics, tee));
   if (!receiver->Listen(options, error)) return nullptr;
@@ -108,14 +108,17 @@ bool HttpReceiver::Listen(const OtlpHttpOptions& options, std::string* error) {
       std::clamp(std::thread::hardware_concurrency(), kMinThreads, kMaxThreads);
   for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { io_.run(); });
   SweepLater();
-  listener_->Start([this](int /*listener_fd*/, int fd) { Take(OwnedFd(fd)); });
   return true;
+}
+
+void HttpReceiver::Serve() {
+  listener_->Start([this](int /*listener_fd*/, int fd) { Take(OwnedFd(fd)); });
 }
 
 void HttpReceiver::Take(OwnedFd socket) {
   const size_t max = tls_ == nullptr ? limits_.connections : limits_.tls_connections;
   const auto connection = std::make_shared<HttpConnection>(&port_, std::move(socket));
-  if (!connections_.Add(connection, max)) {
+  if (!connection->is_usable() || !connections_.Add(connection, max)) {
     refused_connections_->Increment();
     return;
   }

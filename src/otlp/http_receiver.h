@@ -53,17 +53,18 @@ class HttpConnections {
 
 class HttpReceiver final : public OtlpHttpServer {
  public:
-  // As OtlpHttpServer::Start().
-  static std::unique_ptr<HttpReceiver> Start(const OtlpHttpOptions& options,
-                                             const HttpReceiverLimits& limits, Tenants* tenants,
-                                             const Clock* clock, const Logger* logger,
-                                             SelfMetrics* metrics, std::string* error,
-                                             RequestTee* tee = nullptr);
+  // As OtlpHttpServer::Open().
+  static std::unique_ptr<HttpReceiver> Open(const OtlpHttpOptions& options,
+                                            const HttpReceiverLimits& limits, Tenants* tenants,
+                                            const Clock* clock, const Logger* logger,
+                                            SelfMetrics* metrics, std::string* error,
+                                            RequestTee* tee = nullptr);
   ~HttpReceiver() override;
   HttpReceiver(const HttpReceiver&) = delete;
   HttpReceiver& operator=(const HttpReceiver&) = delete;
 
   std::string address() const override { return address_; }
+  void Serve() override;
   void Shutdown(int64_t grace_nanos) override;
 
  private:

@@ -5,12 +5,12 @@
 
 namespace spanmeter {
 
-std::unique_ptr<OtlpHttpServer> OtlpHttpServer::Start(const OtlpHttpOptions& options,
-                                                      Tenants* tenants, const Clock* clock,
-                                                      const Logger* logger, SelfMetrics* metrics,
-                                                      std::string* error, RequestTee* tee) {
-  return HttpReceiver::Start(options, HttpReceiverLimits(), tenants, clock, logger, metrics, error,
-                             tee);
+std::unique_ptr<OtlpHttpServer> OtlpHttpServer::Open(const OtlpHttpOptions& options,
+                                                     Tenants* tenants, const Clock* clock,
+                                                     const Logger* logger, SelfMetrics* metrics,
+                                                     std::string* error, RequestTee* tee) {
+  return HttpReceiver::Open(options, HttpReceiverLimits(), tenants, clock, logger, metrics, error,
+                            tee);
 }
 
 }  // namespace spanmeter

@@ -29,8 +29,9 @@ MILLION_LINES_LABEL_SETS = 52_640
 
 def generate(server, *flags):
     """Runs spanmeter-loadgen against `server` and returns its summary."""
+    target = server.otlp_http_address if "--http" in flags else server.grpc_address
     result = subprocess.run(
-        [harness.loadgen_binary(), f"--target={server.grpc_address}", "--json",
+        [harness.loadgen_binary(), f"--target={target}", "--json",
          f"--metrics=http://{server.http_address}/metrics/self", *CONNECTIONS, *flags],
         stdout=subprocess.PIPE, check=True)
     summary = json.loads(result.stdout)
@@ -77,6 +78,19 @@ class Measurements:
 
     def gzip(self):
         return self.load("--batch=512", "--gzip")
+
+    def http(self):
+        """The same process takes both in turn, so that whatever else runs meets both."""
+        rows = {}
+        with harness.Spanmeter() as server:
+            for name, flags in (("", ()), (", gzip", ("--gzip",))):
+                flags = (self.duration, "--batch=512", *flags)
+                grpc, http = (generate(server, *flags, *more)["server_cpu_seconds_per_million_spans"]
+                              for more in ((), ("--http",)))
+                rows[f"server CPU s per million spans, gRPC{name}"] = grpc
+                rows[f"server CPU s per million spans, HTTP{name}"] = http
+                rows[f"HTTP by gRPC{name}"] = http / grpc
+        return rows
 
     def label_sets_50000(self):
         return self.load("--batch=512", "--label-sets=50000")
@@ -139,7 +153,7 @@ def discard_scrape(server):
 
 def measure_servers(arguments):
     measurements = Measurements(arguments.seconds)
-    names = ["batch_512", "batch_100", "gzip", "label_sets_50000", "memory", "scrape",
+    names = ["batch_512", "batch_100", "gzip", "http", "label_sets_50000", "memory", "scrape",
              "scrapes_meanwhile"]
     print("| figure | median | all runs |\n|---|---|---|")
     for name in names:

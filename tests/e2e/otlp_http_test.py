@@ -27,6 +27,11 @@ def counted(server):
     return harness.sum_of(server.series(), "traces_spanmetrics_calls_total")
 
 
+def resident_kib(server):
+    status = pathlib.Path(f"/proc/{server.process.pid}/status").read_text("ascii")
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")))
+
+
 class OtlpHttpTest(unittest.TestCase):
 
     @classmethod
@@ -150,11 +155,6 @@ class OtlpHttpTest(unittest.TestCase):
         with self.server() as server:
             host, port = server.otlp_http_address.split(":")
 
-            def resident_kib():
-                status = pathlib.Path(f"/proc/{server.process.pid}/status").read_text("ascii")
-                return int(next(line.split()[1] for line in status.splitlines()
-                                if line.startswith("VmRSS")))
-
             def threads():
                 return len(list(pathlib.Path(f"/proc/{server.process.pid}/task").iterdir()))
             body = request_in_json()
@@ -162,7 +162,7 @@ class OtlpHttpTest(unittest.TestCase):
                        b"Content-Length: %d\r\n\r\n" % len(body)) + body
             connections = []
             try:
-                before_kib, before_threads = resident_kib(), threads()
+                before_kib, before_threads = resident_kib(server), threads()
                 for _ in range(400):
                     connection = socket.create_connection((host, int(port)),
                                                           timeout=harness.DEADLINE_SECONDS)
@@ -170,7 +170,7 @@ class OtlpHttpTest(unittest.TestCase):
                     connection.sendall(message)
                     self.assertTrue(connection.recv(4096).startswith(b"HTTP/1.1 200"))
                 self.assertEqual(threads(), before_threads)
-                self.assertLess((resident_kib() - before_kib) / len(connections), 10)
+                self.assertLess((resident_kib(server) - before_kib) / len(connections), 10)
                 # Each still works.
                 for connection in connections:
                     connection.sendall(message)
@@ -179,6 +179,36 @@ class OtlpHttpTest(unittest.TestCase):
                 for connection in connections:
                     connection.close()
             self.assertEqual(counted(server), 800)
+
+    def test_bodies_that_do_not_end_cost_bounded_memory(self):
+        with self.server({"otlp.http": {"max_in_flight": "32MiB"}}) as server:
+            host, port = server.otlp_http_address.split(":")
+            before_kib = resident_kib(server)
+            head = (b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                    b"Content-Length: 16000000\r\n\r\n")
+            connections = []
+            try:
+                for _ in range(200):
+                    connection = socket.create_connection((host, int(port)),
+                                                          timeout=harness.DEADLINE_SECONDS)
+                    connections.append(connection)
+                    connection.settimeout(5)
+                    try:
+                        connection.sendall(head + bytes(1 << 20))
+                    except OSError:
+                        pass  # it was refused and reads no more
+                refused = harness.wait_until(
+                    lambda: harness.sum_of(server.series("/metrics/self"),
+                                           "spanmeter_otlp_requests_total", transport="http",
+                                           code="429"), "refusals")
+                self.assertGreater(refused, 100)
+                # What all bodies may take, and the state of 200 connections.
+                self.assertLess(resident_kib(server) - before_kib, (32 + 16) << 10)
+            finally:
+                for connection in connections:
+                    connection.close()
+            # When they are gone there is room again.
+            harness.wait_until(lambda: self.post(server)[0] == 200, "an answer")
 
 
 if __name__ == "__main__":

@@ -88,10 +88,7 @@ class HttpWorker::Connection {
 };
 
 HttpWorker::HttpWorker(const LoadOptions& options, Pacer* pacer, BatchSource* source)
-    : options_(options),
-      pacer_(pacer),
-      source_(source),
-      connection_(std::make_unique<Connection>(options)) {}
+    : pacer_(pacer), source_(source), connection_(std::make_unique<Connection>(options)) {}
 
 HttpWorker::~HttpWorker() = default;
 

@@ -27,7 +27,6 @@ class HttpWorker final : public Worker {
 
   void SendAll() override;
 
-  const LoadOptions& options_;
   Pacer* const pacer_;
   BatchSource* const source_;
   const std::unique_ptr<Connection> connection_;

@@ -100,6 +100,13 @@ TEST(LoadOptionsTest, RefusesContradictions) {
   EXPECT_THAT(ErrorOf({"--label-sets=100", "--span-names=5"}), HasSubstr("exclude each other"));
   EXPECT_THAT(ErrorOf({"--label-sets=5", "--services=6"}), HasSubstr("at least --services"));
   EXPECT_THAT(ErrorOf({"--tls-cert=a", "--tls-ca=b"}), HasSubstr("go together"));
+  EXPECT_THAT(ErrorOf({"--http", "--connections=501", "--in-flight=2"}), HasSubstr("1000"));
+}
+
+TEST(LoadOptionsTest, EachProtocolHasItsPort) {
+  EXPECT_EQ(OptionsOf({}).target, "localhost:4317");
+  EXPECT_EQ(OptionsOf({"--http"}).target, "localhost:4318");
+  EXPECT_EQ(OptionsOf({"--http", "--target=a:1"}).target, "a:1");
 }
 
 TEST(LoadOptionsTest, TheShopIsSlowUnlessARateIsGiven) {

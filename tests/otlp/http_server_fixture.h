@@ -4,6 +4,7 @@
 #define SPANMETER_TESTS_OTLP_HTTP_SERVER_FIXTURE_H_
 
 #include <chrono>
+#include <csignal>
 #include <functional>
 #include <memory>
 #include <string>
@@ -25,6 +26,8 @@ inline constexpr char kJson[] = "application/json";
 class HttpServerFixture : public ::testing::Test {
  protected:
   HttpServerFixture() {
+    // As main() does: OpenSSL writes to connections that are gone.
+    signal(SIGPIPE, SIG_IGN);
     options_.listen = "127.0.0.1:0";
     options_.max_message_size = 1 << 20;
     options_.max_in_flight = 4 << 20;
@@ -32,9 +35,10 @@ class HttpServerFixture : public ::testing::Test {
   }
   void Start() {
     std::string error;
-    server_ = HttpReceiver::Start(options_, limits_, &test_.tenants, &test_.clock, &test_.logger,
-                                  &test_.metrics, &error);
+    server_ = HttpReceiver::Open(options_, limits_, &test_.tenants, &test_.clock, &test_.logger,
+                                 &test_.metrics, &error);
     ASSERT_NE(nullptr, server_) << error;
+    server_->Serve();
   }
   std::string address() const { return server_->address(); }
 

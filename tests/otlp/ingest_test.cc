@@ -22,6 +22,7 @@ using testing::Gzip;
 using ::testing::HasSubstr;
 using testing::RequestBuilder;
 using testing::SpanBuilder;
+using testing::SumSink;
 using testing::TestGenerator;
 
 std::string RequestOf(int spans) {
@@ -74,6 +75,60 @@ TEST_F(IngestTest, AMessageInPartsIsPutTogether) {
     }
   }
   EXPECT_EQ(60, test_.Calls());
+}
+
+TEST_F(IngestTest, JsonIsCountedAsProtobufIs) {
+  const std::string_view json = R"({"resourceSpans": [{"scopeSpans": [{"spans": [
+      {"traceId": "5b8efff798038103d269b633813fc60c", "spanId": "eee19b7ec3c1b174", "name": "a"},
+      {"traceId": "00", "spanId": "eee19b7ec3c1b174", "name": "a"}]}]}]})";
+  for (const bool compressed : {false, true}) {
+    const std::string message = compressed ? Gzip(json) : std::string(json);
+    const std::string_view part = message;
+    IngestRequest request;
+    request.parts = {&part, 1};
+    request.encoding = IngestRequest::Encoding::kJson;
+    const IngestReply reply = ingest_.Handle(request);
+    EXPECT_EQ(IngestCode::kOk, reply.code) << reply.message;
+    EXPECT_EQ(1U, reply.rejected_spans);
+  }
+  EXPECT_EQ(2, test_.Calls());
+  // The Span message of 16, 8 and 1 bytes with their tags and lengths, as protobuf has it.
+  SumSink size("traces_spanmetrics_size_total");
+  test_.tenants.Visit(&size);
+  EXPECT_EQ(2 * (18 + 10 + 3), size.sum());
+}
+
+TEST_F(IngestTest, WhatJsonIsTurnedIntoCountsInFlight) {
+  const std::string json = R"({"resourceSpans": [{"a": ")" + std::string(100'000, 'x') + "\"}]}";
+  const std::string_view part = json;
+  IngestRequest request;
+  request.parts = {&part, 1};
+  request.encoding = IngestRequest::Encoding::kJson;
+  double in_flight = 0;
+  request.given_up = [&] {
+    in_flight = in_flight_.Value();
+    return false;
+  };
+  EXPECT_EQ(IngestCode::kOk, ingest_.Handle(request).code);
+  EXPECT_GT(in_flight, 4 * 100'000);
+  EXPECT_LT(in_flight, 6 * 100'000);
+  EXPECT_EQ(0, in_flight_.Value());
+}
+
+TEST_F(IngestTest, CompressionIsWhatTheRequestSays) {
+  const std::string plain = RequestOf(1);
+  const std::string compressed = Gzip(plain);
+  using Compression = IngestRequest::Compression;
+  const auto code = [&](std::string_view message, Compression compression) {
+    IngestRequest request;
+    request.parts = {&message, 1};
+    request.compression = compression;
+    return ingest_.Handle(request).code;
+  };
+  EXPECT_EQ(IngestCode::kOk, code(plain, Compression::kNone));
+  EXPECT_EQ(IngestCode::kOk, code(compressed, Compression::kGzip));
+  EXPECT_EQ(IngestCode::kMalformed, code(plain, Compression::kGzip));
+  EXPECT_EQ(IngestCode::kMalformed, code(compressed, Compression::kNone));
 }
 
 TEST_F(IngestTest, GzipIsInflated) {

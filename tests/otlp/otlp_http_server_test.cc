@@ -240,9 +240,10 @@ TEST(OtlpHttpTenantsTest, TheTenantIsThatOfTheHeader) {
   OtlpHttpOptions options;
   options.listen = "127.0.0.1:0";
   std::string error;
-  const auto server = OtlpHttpServer::Start(options, &test.tenants, &test.clock, &test.logger,
-                                            &test.metrics, &error);
+  const auto server = OtlpHttpServer::Open(options, &test.tenants, &test.clock, &test.logger,
+                                           &test.metrics, &error);
   ASSERT_NE(nullptr, server) << error;
+  server->Serve();
   HttpClient client(server->address());
   EXPECT_EQ(200, client.Post(kOneSpan, kJson, "X-Scope-OrgID: team-a\r\n").status);
   EXPECT_TRUE(test.tenants.Has("team-a"));
@@ -258,13 +259,13 @@ TEST(OtlpHttpListenTest, APortThatIsTakenIsAnError) {
   OtlpHttpOptions options;
   options.listen = "127.0.0.1:0";
   std::string error;
-  const auto first = OtlpHttpServer::Start(options, &test.tenants, &test.clock, &test.logger,
-                                           &test.metrics, &error);
+  const auto first = OtlpHttpServer::Open(options, &test.tenants, &test.clock, &test.logger,
+                                          &test.metrics, &error);
   ASSERT_NE(nullptr, first) << error;
   options.listen = first->address();
   testing::TestGenerator other;
-  EXPECT_EQ(nullptr, OtlpHttpServer::Start(options, &other.tenants, &other.clock, &other.logger,
-                                           &other.metrics, &error));
+  EXPECT_EQ(nullptr, OtlpHttpServer::Open(options, &other.tenants, &other.clock, &other.logger,
+                                          &other.metrics, &error));
   EXPECT_THAT(error, HasSubstr("cannot listen on " + options.listen));
 }
 

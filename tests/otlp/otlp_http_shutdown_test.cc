@@ -94,6 +94,29 @@ TEST_F(OtlpHttpShutdownTest, AfterTheGraceTheRestIsNotCounted) {
   EXPECT_EQ(0, test_.Calls());
 }
 
+TEST_F(OtlpHttpShutdownTest, ConnectionsWaitUntilItServes) {
+  std::string error;
+  server_ = HttpReceiver::Open(options_, limits_, &test_.tenants, &test_.clock, &test_.logger,
+                               &test_.metrics, &error);
+  ASSERT_NE(nullptr, server_) << error;
+  HttpClient client(address());
+  HttpAnswer answer;
+  std::thread caller([&] { answer = client.Post(RequestOf(7), kProtobuf); });
+  server_->Serve();
+  caller.join();
+  EXPECT_EQ(200, answer.status);
+}
+
+TEST_F(OtlpHttpShutdownTest, WhatNeverServedStopsAsWell) {
+  std::string error;
+  server_ = HttpReceiver::Open(options_, limits_, &test_.tenants, &test_.clock, &test_.logger,
+                               &test_.metrics, &error);
+  ASSERT_NE(nullptr, server_) << error;
+  HttpClient client(address());
+  server_->Shutdown(30 * kNanosPerSecond);
+  EXPECT_TRUE(client.IsClosed());
+}
+
 TEST_F(OtlpHttpShutdownTest, ClosesIdleAndHalfReadConnections) {
   Start();
   HttpClient idle(address());

@@ -91,8 +91,8 @@ TEST_F(OtlpHttpTlsTest, HandshakesThatDoNotComeAreGivenUp) {
 TEST_F(OtlpHttpTlsTest, FilesThatCannotBeUsedAreNamed) {
   options_.tls->key_file = WriteTestFile("other.pem", other_authority_.key_pem);
   std::string error;
-  EXPECT_EQ(nullptr, OtlpHttpServer::Start(options_, &test_.tenants, &test_.clock, &test_.logger,
-                                           &test_.metrics, &error));
+  EXPECT_EQ(nullptr, OtlpHttpServer::Open(options_, &test_.tenants, &test_.clock, &test_.logger,
+                                          &test_.metrics, &error));
   EXPECT_THAT(error, HasSubstr("cannot use key_file " + options_.tls->key_file));
 }
 
