@@ -118,10 +118,13 @@ TEST_F(NamingTest, SumsDoNotDrift) {
 }
 
 TEST_F(NamingTest, FractionsOfAMillisecondMeetTheBoundThatIsWrittenLikeThem) {
-  for (const double bound : {0.1, 0.3, 0.7, 1.1, 2.3, 4.6, 8.1}) {
+  const std::map<double, uint64_t> nanos = {{0.1, 100'000},   {0.3, 300'000},   {0.7, 700'000},
+                                            {1.1, 1'100'000}, {2.3, 2'300'000}, {4.6, 4'600'000},
+                                            {8.1, 8'100'000}};
+  for (const auto& [bound, duration] : nanos) {
     options_.generator.span_metrics.histogram_buckets = {bound};
     Create();
-    Send({Lasting(static_cast<uint64_t>(bound * 10 + 0.5) * 100'000)});
+    Send({Lasting(duration)});
     EXPECT_THAT(Only(kDuration, kServer).cumulative, ElementsAre(1, 1)) << bound;
   }
 }
