@@ -14,7 +14,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::Not;
 using Source = EffectiveOption::Source;
 
 Options Parsed(const std::string& toml) {
