@@ -13,6 +13,7 @@
 
 #include "spanmeter/api_reply.h"
 #include "spanmeter/clock.h"
+#include "spanmeter/forward.h"
 #include "spanmeter/options.h"
 #include "spanmeter/remote_write.h"
 #include "spanmeter/tenants.h"
@@ -48,6 +49,7 @@ struct AdminParts {
   const Tenants* tenants = nullptr;
   std::function<AdminConfig()> config;
   std::function<RemoteWriteStatus()> remote_write;
+  std::function<ForwardStatus()> forward;
   // How many OTLP requests were answered, by code.
   std::function<std::map<std::string, uint64_t>()> requests;
   std::function<std::vector<AdminScrape>()> scrapes;

@@ -142,6 +142,7 @@ class AdminApi::Impl {
   RemoteWriteStatus RemoteWrite() const {
     return parts_.remote_write ? parts_.remote_write() : RemoteWriteStatus();
   }
+  ForwardStatus Forward() const { return parts_.forward ? parts_.forward() : ForwardStatus(); }
   AdminConfig Config() const { return parts_.config ? parts_.config() : AdminConfig(); }
   std::vector<TenantFacts> AllFacts() const {
     std::vector<TenantFacts> facts;
@@ -151,13 +152,14 @@ class AdminApi::Impl {
 
   ApiReply AnswerGlobal(const std::string& what, const ApiRequest& request) {
     if (what == "tenants") return AnswerTenants(request);
-    const bool known =
-        what == "overview" || what == "remote-write" || what == "config" || what == "openapi.json";
+    const bool known = what == "overview" || what == "remote-write" || what == "forward" ||
+                       what == "config" || what == "openapi.json";
     if (!known) return NoSuchQuestion();
     const std::string problem = request.CheckNames({});
     if (!problem.empty()) return ErrorReply(kBadRequest, problem);
     if (what == "overview") return AnswerOverview();
     if (what == "remote-write") return JsonReply(RemoteWriteJson(RemoteWrite()));
+    if (what == "forward") return JsonReply(ForwardJson(Forward()));
     if (what == "config") return JsonReply(ConfigJson(Config()));
     return {200, std::string(OpenApiText())};
   }
@@ -172,6 +174,7 @@ class AdminApi::Impl {
     overview.requests = Requests();
     if (parts_.scrapes) overview.scrapes = parts_.scrapes();
     overview.remote_write = RemoteWrite();
+    overview.forward = Forward();
     overview.config = Config();
     const MutexLock lock(&mutex_);
     return JsonReply(OverviewJson(overview, history_));

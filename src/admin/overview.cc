@@ -149,6 +149,19 @@ void WarnOfPushing(const RemoteWriteStatus& status, Warnings* warnings) {
   }
 }
 
+void WarnOfForwarding(const ForwardStatus& status, Warnings* warnings) {
+  for (const auto& receiver : status.receivers) {
+    if (!receiver.up) {
+      warnings->Add(true,
+                    "passing spans on to " + receiver.name + " fails: " + receiver.last_error);
+    } else if (receiver.queue_age_seconds > kHighLagSeconds) {
+      warnings->Add(false, "passing spans on to " + receiver.name + " is " +
+                               std::to_string(std::llround(receiver.queue_age_seconds)) +
+                               " s behind: the receiver is too slow, or was away");
+    }
+  }
+}
+
 Json Warn(const OverviewParts& parts, const History& history) {
   Warnings warnings;
   if (!parts.config.reload_success) {
@@ -156,6 +169,7 @@ Json Warn(const OverviewParts& parts, const History& history) {
                            parts.config.reload_problem);
   }
   WarnOfPushing(parts.remote_write, &warnings);
+  WarnOfForwarding(parts.forward, &warnings);
   for (const TenantFacts& tenant : parts.tenants) WarnOfTenant(tenant, history, &warnings);
   return warnings.Take();
 }

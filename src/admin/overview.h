@@ -52,6 +52,7 @@ struct OverviewParts {
   std::map<std::string, uint64_t> requests;
   std::vector<AdminScrape> scrapes;
   RemoteWriteStatus remote_write;
+  ForwardStatus forward;
   AdminConfig config;
 };
 Json OverviewJson(const OverviewParts& parts, const History& history);

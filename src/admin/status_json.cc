@@ -94,6 +94,39 @@ Json RemoteWriteJson(const RemoteWriteStatus& status) {
             {"files_set_aside", status.files_set_aside}}}};
 }
 
+Json ForwardJson(const ForwardStatus& status) {
+  Json receivers = Json::array();
+  for (const auto& receiver : status.receivers) {
+    Json dropped = Json::array();
+    for (const auto& drop : receiver.dropped) {
+      if (drop.spans == 0) continue;
+      dropped.push_back({{"reason", std::string(drop.reason)}, {"spans", drop.spans}});
+    }
+    receivers.push_back(
+        {{"name", receiver.name},
+         {"endpoint", receiver.endpoint},
+         {"protocol", receiver.protocol == ForwardProtocol::kGrpc ? "grpc" : "http"},
+         {"required", receiver.required},
+         {"healthy", receiver.up},
+         {"queue",
+          {{"requests", receiver.queue_requests},
+           {"bytes", receiver.queue_bytes},
+           {"memory_bytes", receiver.queue_memory_bytes},
+           {"max_bytes", receiver.queue_max_bytes},
+           {"age_seconds", receiver.queue_age_seconds}}},
+         {"spans",
+          {{"queued", receiver.spans_in},
+           {"sent", receiver.spans_sent},
+           {"rejected", receiver.spans_rejected},
+           {"pending", receiver.spans_pending}}},
+         {"dropped", std::move(dropped)},
+         {"last_error", TextOrNull(receiver.last_error)},
+         {"last_error_ms", TimeOrNull(receiver.last_error_ms)},
+         {"last_success_ms", TimeOrNull(receiver.last_success_ms)}});
+  }
+  return {{"receivers", std::move(receivers)}};
+}
+
 Json ConfigJson(const AdminConfig& config) {
   return {{"file", config.file},
           {"toml", PrintConfig(config.options)},

@@ -1,4 +1,4 @@
-// Remote write and the configuration as the API shows them.
+// Remote write, passing on and the configuration as the API shows them.
 
 #ifndef SPANMETER_ADMIN_STATUS_JSON_H_
 #define SPANMETER_ADMIN_STATUS_JSON_H_
@@ -6,6 +6,7 @@
 #include <string>
 
 #include "spanmeter/admin_api.h"
+#include "spanmeter/forward.h"
 #include "spanmeter/remote_write.h"
 
 #include "admin/json.h"
@@ -15,6 +16,7 @@ namespace spanmeter {
 // The receivers in a few words each.
 Json ReceiverSummaries(const RemoteWriteStatus& status);
 Json RemoteWriteJson(const RemoteWriteStatus& status);
+Json ForwardJson(const ForwardStatus& status);
 Json ConfigJson(const AdminConfig& config);
 Json TenantOptionsJson(const AdminConfig& config, const std::string& tenant);
 

@@ -239,6 +239,7 @@ AdminParts App::MakeAdminParts(const std::string& version, bool tenancy) {
   parts.tenants = &tenants_;
   parts.config = [this] { return DescribeConfig(); };
   parts.remote_write = [this] { return remote_write_.status(); };
+  parts.forward = [this] { return forward_.status(); };
   parts.requests = [this] { return CountRequests(&metrics_); };
   parts.scrapes = [this] { return LastScrapes(started_http_); };
   return parts;

@@ -75,6 +75,20 @@ void CheckQueue(const ForwardOptions& receiver, const std::string& at, bool has_
   }
 }
 
+// Its sender would be told to send it again for ever.
+void CheckRoom(const ForwardOptions& receiver, const std::string& at, uint64_t max_message_size,
+               ConfigReader* reader) {
+  const uint64_t max_memory = receiver.queue_config.max_memory;
+  if (!receiver.required || max_memory >= max_message_size) return;
+  reader->LaterProblem(at + ".queue_config.max_memory",
+                       " = \"" + FormatByteSize(max_memory) +
+                           "\" is smaller than max_message_size = \"" +
+                           FormatByteSize(max_message_size) +
+                           "\", so with required = true the largest requests would never be taken: "
+                           "raise it",
+                       "otlp.grpc.max_message_size");
+}
+
 void CheckReceiver(const ForwardOptions& receiver, const std::string& at, bool has_path,
                    ConfigReader* reader) {
   CheckProtocol(receiver, at, reader);
@@ -123,7 +137,9 @@ void SettleNames(std::vector<ForwardOptions>* receivers, ConfigReader* reader) {
 void CheckForward(Options* options, ConfigReader* reader) {
   std::vector<ForwardOptions>& receivers = options->forward;
   for (size_t i = 0; i < receivers.size(); ++i) {
-    CheckReceiver(receivers[i], ElementPath("forward", i), !options->storage.path.empty(), reader);
+    const std::string at = ElementPath("forward", i);
+    CheckReceiver(receivers[i], at, !options->storage.path.empty(), reader);
+    CheckRoom(receivers[i], at, options->otlp_grpc.max_message_size, reader);
   }
   SettleNames(&receivers, reader);
   if (receivers.size() > kMaxReceivers) {

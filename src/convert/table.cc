@@ -18,6 +18,10 @@ constexpr std::string_view kOnlyOtlp =
     "has no equivalent: spanmeter takes OTLP only. Let an OpenTelemetry Collector receive these "
     "and "
     "send OTLP";
+constexpr std::string_view kForwarders =
+    "is written otherwise: a [[forward]] for each, with endpoint, tls_config and filter_policies "
+    "of "
+    "its own, gets the spans of all tenants";
 constexpr std::string_view kNoRate =
     "has no equivalent: otlp.grpc.max_in_flight bounds what is taken at a time, max_active_series "
     "what comes of it";
@@ -99,6 +103,7 @@ constexpr std::array kConfig = std::to_array<TempoOption>({
      "has no equivalent: see otlp.http.tokens and otlp.http.tls.client_ca_file"},
     {"distributor.receivers.otlp.protocols.http.*", "", nullptr, kPortTuning},
     {"distributor.receivers.*", "", nullptr, kOnlyOtlp},
+    {"distributor.forwarders", "", nullptr, kForwarders},
     {"distributor.*", "", nullptr,
      "is about how Tempo hands traces on: spanmeter has nothing to set there"},
 
@@ -344,8 +349,7 @@ constexpr std::array kOtherOverrides = std::to_array<TempoOption>({
     {"compaction", "", nullptr, kStoresTraces},
     {"global", "", nullptr, kStoresTraces},
     {"storage", "", nullptr, kStoresTraces},
-    {"forwarders", "", nullptr,
-     "has no equivalent: let an OpenTelemetry Collector send spans to several places"},
+    {"forwarders", "", nullptr, kForwarders},
     {"cost_attribution", "", nullptr,
      "has no equivalent: dimensions and the label of inject_tenant_id_as tell who causes what"},
 });

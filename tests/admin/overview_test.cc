@@ -135,6 +135,21 @@ TEST_F(OverviewTest, WarnsOfPushingReloadingAndTheStorageTheCriticalFirst) {
               ::testing::Contains("critical: pushing to mimir fails: connection refused"));
 }
 
+TEST_F(OverviewTest, WarnsOfBackendsThatFailOrFallBehind) {
+  ForwardStatus::Receiver receiver;
+  receiver.name = "tempo";
+  receiver.queue_age_seconds = 60;
+  parts_.forward.receivers = {receiver};
+  EXPECT_THAT(Warnings(), ::testing::IsEmpty());
+  parts_.forward.receivers[0].queue_age_seconds = 130;
+  EXPECT_THAT(Warnings(), ::testing::ElementsAre("warning: passing spans on to tempo is 130 s "
+                                                 "behind: the receiver is too slow, or was away"));
+  parts_.forward.receivers[0].up = false;
+  parts_.forward.receivers[0].last_error = "UNAVAILABLE";
+  EXPECT_THAT(Warnings(),
+              ::testing::ElementsAre("critical: passing spans on to tempo fails: UNAVAILABLE"));
+}
+
 TEST_F(OverviewTest, WarningsAreBounded) {
   for (int i = 0; i < 100; ++i) {
     parts_.tenants.push_back(Tenant("t" + std::to_string(i), 10));

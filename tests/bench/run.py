@@ -95,6 +95,32 @@ class Measurements:
     def label_sets_50000(self):
         return self.load("--batch=512", "--label-sets=50000")
 
+    def tee_512(self):
+        return self.tee("--batch=512")
+
+    def tee_gzip(self):
+        return self.tee("--batch=512", "--gzip")
+
+    def tee(self, *flags):
+        """What passing on to one backend costs, which is another spanmeter that counts nothing."""
+        # Not flat out: sender, server and backend share the processors, and nothing may be dropped.
+        flags = (self.duration, "--rate=150000", *flags)
+        cost = "server_cpu_seconds_per_million_spans"
+        with harness.Spanmeter({"generator": {"processors": []}}) as backend:
+            with harness.Spanmeter() as server:
+                alone = generate(server, *flags)[cost]
+            receiver = {"name": "backend", "endpoint": f"http://{backend.grpc_address}"}
+            with harness.Spanmeter({"forward": [receiver]}) as server:
+                summary = generate(server, *flags)
+                harness.wait_until(
+                    lambda: harness.sum_of(server.series("/metrics/self"),
+                                           "spanmeter_forward_spans_total")
+                    == summary["acknowledged"], "all spans at the backend")
+        name = " ".join(flags[2:])
+        return {f"server CPU s per million spans at 150 000/s, {name}": alone,
+                f"the same with a tee, {name}": summary[cost],
+                f"that is, more, {name}": summary[cost] - alone}
+
     @staticmethod
     def memory():
         label_sets = 100_000
@@ -153,8 +179,8 @@ def discard_scrape(server):
 
 def measure_servers(arguments):
     measurements = Measurements(arguments.seconds)
-    names = ["batch_512", "batch_100", "gzip", "http", "label_sets_50000", "memory", "scrape",
-             "scrapes_meanwhile"]
+    names = ["batch_512", "batch_100", "gzip", "http", "label_sets_50000", "tee_512", "tee_gzip",
+             "memory", "scrape", "scrapes_meanwhile"]
     print("| figure | median | all runs |\n|---|---|---|")
     for name in names:
         if arguments.only and name not in arguments.only:

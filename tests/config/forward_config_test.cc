@@ -21,6 +21,9 @@ ConfigResult Parse(const std::string& toml) {
 }
 
 constexpr char kEverything[] = R"(
+  [otlp.grpc]
+  max_message_size = "2MiB"
+
   [storage]
   path = "/data"
 

@@ -11,6 +11,7 @@ import jsonschema
 
 import harness
 import otlp_wire
+import span_sink
 from loadgen import Loadgen
 from write_receiver import Receiver
 
@@ -102,7 +103,8 @@ class ApiTest(unittest.TestCase):
         for what in ("options", "metrics", "labels", "labels/service/values", "top", "series",
                      "overflow", "span-names", "cost", "service-graph"):
             self.about(what, tenant)
-        for what in ("overview", "tenants", "remote-write", "config", "openapi.json"):
+        for what in ("overview", "tenants", "remote-write", "forward", "config",
+                     "openapi.json"):
             self.ask(what)
 
     def test_every_question_is_answered_as_documented_before_any_span(self):
@@ -164,6 +166,30 @@ class ApiTest(unittest.TestCase):
         self.assertFalse(overview["remote_write"][0]["healthy"])
         self.assertIn("pushing to away fails", overview["warnings"][0]["text"])
         self.assertNotIn("hunter2", json.dumps(overview) + json.dumps(status))
+
+    def test_backends_are_shown_and_those_that_fail_are_warned_of(self):
+        with span_sink.Sink("http") as sink:
+            self.start({"forward": [
+                {"name": "there", "endpoint": sink.endpoint, "protocol": "http"},
+                {"name": "away", "endpoint": "http://127.0.0.1:1", "required": True}]})
+            self.send("a", "b")
+
+            def settled():
+                receivers = self.ask("forward")["receivers"]
+                there, away = receivers
+                return receivers if there["spans"]["sent"] == 2 and away["last_error"] else None
+            there, away = harness.wait_until(settled, "an answer of each")
+            self.assertEqual((there["name"], there["protocol"], there["healthy"],
+                              there["required"], there["endpoint"]),
+                             ("there", "http", True, False, sink.endpoint))
+            self.assertEqual(there["spans"],
+                             {"queued": 2, "sent": 2, "rejected": 0, "pending": 0})
+            self.assertAlmostEqual(there["last_success_ms"] / 1000, time.time(), delta=30)
+            self.assertEqual((away["protocol"], away["healthy"], away["required"],
+                              away["last_success_ms"], away["queue"]["requests"]),
+                             ("grpc", False, True, None, 1))
+            self.assertIn("passing spans on to away fails",
+                          self.ask("overview")["warnings"][0]["text"])
 
     def test_hostile_names_come_back_as_they_were_sent(self):
         self.start({"generator": {"processors": ["span-metrics", "service-graphs"]},

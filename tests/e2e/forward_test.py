@@ -307,7 +307,8 @@ class ForwardTest(ForwardCase):
 
     def test_required_receiver_refuses_what_it_has_no_room_for_and_recovers(self):
         with span_sink.Sink("grpc") as sink:
-            tables = {"forward": [forward(sink, required=True, queue={"max_memory": "1MiB"})]}
+            tables = {"otlp.grpc": {"max_message_size": "1MiB"},
+                      "forward": [forward(sink, required=True, queue={"max_memory": "1MiB"})]}
             with harness.Spanmeter(tables) as server:
                 senders = Senders(server)
                 senders.send_all(1)
@@ -350,6 +351,36 @@ class ForwardTest(ForwardCase):
                 late.send_all(1)
                 harness.wait_until(lambda: late.acknowledged <= set(arrived(second)),
                                    "spans after the last reload")
+
+    def test_reloads_under_load_lose_nothing(self):
+        with span_sink.Sink("grpc") as one, span_sink.Sink("http") as other:
+            def tables(number):
+                # The first receiver changes with each reload, the second stays, a third comes and
+                # goes.
+                first = forward((one, other)[number % 2], "first")
+                return {"forward": [first, forward(one, "second")]
+                        + [forward(other, "third")] * (number % 3 == 0)}
+            with harness.Spanmeter(tables(0)) as server:
+                flags = ("--duration", "6s", "--rate", "20000", "--batch", "100")
+                with loadgen.Loadgen(server, *flags) as load:
+                    number = 0
+                    while load.process.poll() is None:
+                        number += 1
+                        server.configure(tables(number))
+                        server.hang_up()
+                        harness.wait_until(
+                            lambda: server.log().count("configuration reloaded") >= number
+                            or load.process.poll() is not None, "a reload")
+                    acknowledged = load.summary()["acknowledged"]
+                self.assertGreater(number, 10)
+                self.assertEqual(harness.sum_of(server.series(), CALLS), acknowledged)
+                for name in ("first", "second"):
+                    self.await_metric(server, "spans_total",
+                                      lambda value: value >= acknowledged, receiver=name)
+                    self.assertEqual(self.self_metric(server, "spans_in_total", receiver=name),
+                                     acknowledged)
+                    self.assertEqual(
+                        self.self_metric(server, "spans_dropped_total", receiver=name), 0)
 
     def test_stop_sends_what_waits(self):
         with span_sink.Sink("grpc", delay_seconds=0.3) as sink:

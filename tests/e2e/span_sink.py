@@ -19,7 +19,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -187,9 +186,13 @@ def serve_http(port, backend):
         def log_message(self, format, *arguments):
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    class Server(http.server.ThreadingHTTPServer):
+        def handle_error(self, request, client_address):
+            pass  # a client that goes away before its answer
+
+    server = Server(("127.0.0.1", port), Handler)
     print(server.server_port, flush=True)
-    threading.Thread(target=server.serve_forever).run()
+    server.serve_forever()
 
 
 def main(arguments):
