@@ -137,7 +137,7 @@ HttpConnection::Next HttpConnection::OnHead() {
   if (const auto reply = port_->endpoint->AnswerToHead(head, peer_)) {
     return Answer(*reply, !has_body);
   }
-  SetDeadline(port_->limits->body);
+  body_deadline_nanos_ = port_->clock->MonotonicNanos() + port_->limits->body;
   body_.Expect(head.content_length.value_or(0));
   const State body_state = head.is_chunked ? State::kChunks : State::kBody;
   // Nobody needs to be told who has begun already.
@@ -145,6 +145,7 @@ HttpConnection::Next HttpConnection::OnHead() {
     out_ = kContinue;
     written_ = 0;
     after_write_ = body_state;
+    SetDeadline(port_->limits->answer);
     ends_after_write_ = false;
     state_ = State::kWrite;
     return Next::kGoOn;
@@ -168,20 +169,20 @@ HttpConnection::Next HttpConnection::ReadBody() {
     size_t size = 0;
     const HttpStream::Outcome outcome =
         stream_.Read(body_.end(), std::min(body_.room(), length - body_.size()), &size);
-    if (outcome != HttpStream::Outcome::kOk) return WaitFor(outcome);
+    if (outcome != HttpStream::Outcome::kOk) return AwaitBody(WaitFor(outcome));
     body_.Advance(size);
   }
   return OnRequest();
 }
 
 HttpConnection::Next HttpConnection::ReadChunks() {
-  if (in_.empty()) return ReadMore();
+  if (in_.empty()) return AwaitBody(ReadMore());
   size_t used = 0;
   const HttpParser::Step step = parser_->Parse(in_, &used);
   in_.erase(0, used);
   if (step == HttpParser::Step::kComplete) return OnRequest();
   if (step != HttpParser::Step::kNeedsMore) return AnswerToBroken(step);
-  return ReadMore();
+  return AwaitBody(ReadMore());
 }
 
 HttpConnection::Next HttpConnection::OnRequest() {
@@ -268,6 +269,14 @@ HttpConnection::Next HttpConnection::WaitFor(HttpStream::Outcome outcome) {
 
 void HttpConnection::SetDeadline(int64_t nanos_from_now) {
   deadline_nanos_.store(port_->clock->MonotonicNanos() + nanos_from_now, std::memory_order_relaxed);
+}
+
+HttpConnection::Next HttpConnection::AwaitBody(Next next) {
+  if (next == Next::kWaitToRead || next == Next::kWaitToWrite) {
+    const int64_t stalled = port_->clock->MonotonicNanos() + port_->limits->stall;
+    deadline_nanos_.store(std::min(stalled, body_deadline_nanos_), std::memory_order_relaxed);
+  }
+  return next;
 }
 
 void HttpConnection::LeaveGate() {

@@ -83,6 +83,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   Next ReadMore();
   static Next WaitFor(HttpStream::Outcome outcome);
   void SetDeadline(int64_t nanos_from_now);
+  // While a body is awaited: `next`, which is returned, is what comes of it.
+  Next AwaitBody(Next next);
   void LeaveGate();
 
   const Port* const port_;
@@ -100,6 +102,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::unique_ptr<HttpParser> parser_;
   bool has_head_ = false;
   BodyBuffer body_;
+  int64_t body_deadline_nanos_ = 0;
   // To be written, and how much of it was; then comes that.
   std::string out_;
   size_t written_ = 0;

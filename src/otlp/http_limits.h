@@ -22,6 +22,8 @@ struct HttpReceiverLimits {
   int64_t head = 20 * kNanosPerSecond;
   // From the head to the body's last byte.
   int64_t body = 60 * kNanosPerSecond;
+  // For the next bytes of a body, which meanwhile takes memory that others want.
+  int64_t stall = 10 * kNanosPerSecond;
   // For the peer to take an answer.
   int64_t answer = 20 * kNanosPerSecond;
   // A refused body is read and thrown away for so long: closing the connection on unread bytes

@@ -333,7 +333,25 @@ TEST_F(HttpConnectionTest, SlowBodiesAreGivenUp) {
   slow.Send(Head("Expect: 100-continue\r\nContent-Length: 10\r\n"));
   EXPECT_EQ(100, slow.Receive().status);
   slow.Send("x");
-  EXPECT_TRUE(IsClosedAfter(61 * kNanosPerSecond, &slow));
+  EXPECT_TRUE(IsClosedAfter(11 * kNanosPerSecond, &slow));
+}
+
+TEST_F(HttpConnectionTest, BodiesThatTrickleInAreGivenUpInTheEnd) {
+  Start();
+  HttpClient slow(address());
+  slow.Send(Head("Expect: 100-continue\r\nContent-Length: 1000\r\n"));
+  EXPECT_EQ(100, slow.Receive().status);
+  int sent = 0;
+  while (!slow.HasBeenClosed() && sent < 900) {
+    slow.Send("x");
+    ++sent;
+    HttpClient other(address());  // the other has been read meanwhile, as a rule
+    ASSERT_EQ(200, other.Post("", kProtobuf).status);
+    test_.clock.Advance(kNanosPerSecond);
+  }
+  // A minute, and what the first bytes took.
+  EXPECT_GE(sent, 10);
+  EXPECT_LT(sent, 900);
 }
 
 TEST_F(HttpConnectionTest, IdleConnectionsAreClosedAfterMinutes) {
