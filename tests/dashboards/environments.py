@@ -13,6 +13,7 @@ import dashboards
 import harness
 import loadgen
 import otlp_wire
+import span_sink
 import prometheus_server
 import victoria_metrics
 import write_receiver
@@ -104,7 +105,8 @@ class Shop(Environment):
 
 
 class Everything(Environment):
-    """All that has metrics of its own: two tenants, native histograms, limits, remote write.
+    """All that has metrics of its own: two tenants, native histograms, limits, remote write,
+    a backend for traces.
 
     With a Prometheus 3, because the older one takes no exemplars of native histograms.
     """
@@ -124,11 +126,13 @@ class Everything(Environment):
                             "max_active_series": 0, "max_active_entities": 1000},
         }, ["exemplar-storage", "native-histograms"], "prometheus3")
         self._receiver = self._stack.enter_context(write_receiver.Receiver())
+        self._backend = self._stack.enter_context(span_sink.Sink("grpc"))
 
     def tables(self):
         return {**self._tables, "remote_write": [
             {"name": "receiver", "url": self._receiver.url,
-             "queue_config": {"batch_send_deadline": "0s"}}]}
+             "queue_config": {"batch_send_deadline": "0s"}}],
+            "forward": [{"name": "backend", "endpoint": self._backend.endpoint}]}
 
     def _start_traffic(self, stack):
         done = threading.Event()

@@ -23,6 +23,7 @@ NO_LIMIT = "there are no limits by default"
 NO_TENANTS = "there is only one tenant"
 NO_NAMES = "span names are not grouped by default"
 NOT_PUSHED = "there is no remote write"
+NOT_PASSED_ON = "spans go nowhere else"
 EMPTY_IN_SHOP = {
     ("health", "Limit of series", "A"): NO_LIMIT,
     ("health", "Series", "B"): NO_LIMIT,
@@ -45,6 +46,9 @@ EMPTY_IN_SHOP = {
     ("health", "Requests at a time", "AB"): NOT_PUSHED,
     ("health", "Storage", "AB"): NOT_PUSHED,
     ("health", "Storage works", "AB"): NOT_PUSHED,
+    ("health", "Spans queued and delivered", "AB"): NOT_PASSED_ON,
+    ("health", "Spans lost or sent again", "ABC"): NOT_PASSED_ON,
+    ("health", "Bytes that wait for backends", "AB"): NOT_PASSED_ON,
 }
 EMPTY_VARIABLES_IN_SHOP = {("service_graph", "tenant"), ("services", "tenant")}
 
