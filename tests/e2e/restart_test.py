@@ -60,6 +60,7 @@ class RestartTest(unittest.TestCase):
     def keep_ports(self, server):
         """The next process listens where this one does."""
         self.tables["otlp.grpc"] = {"listen": server.grpc_address}
+        self.tables["otlp.http"] = {"listen": server.otlp_http_address}
         self.tables["http"] = {**self.tables.get("http", {}), "listen": server.http_address}
         server.configure(self.tables)
 
