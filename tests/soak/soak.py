@@ -7,8 +7,8 @@ Two processes get the same: one as it is shipped, and one in whose place of mall
 which writes profiles of the heap. Both get half of the spans that they could take together, a tenth
 of the label sets is replaced every minute, half edges wait and find nobody, both are scraped, pushed
 to a receiver, and reloaded. The number of series settles once the first label sets have gone stale.
-From then on neither the memory of the first process nor the heap of the second may grow. What is
-seen goes to soak.tsv, and the places whose memory has grown most to growth.txt.
+From then on the heap of the second process must not grow, and the memory of the first hardly. What
+is seen goes to soak.tsv, and the places whose memory has grown most to growth.txt.
 """
 
 import argparse
@@ -42,9 +42,11 @@ STALE_MINUTES = 5
 SETTLED_MINUTES = 10 + STALE_MINUTES + 2
 SCRAPE_SECONDS = 15
 RELOAD_MINUTES = 5
-# What medians of a quarter of the time may differ by chance.
-GROWTH_ALLOWED = 0.03
-# Bytes allocated between two profiles, as a power of two: about one a minute.
+# What medians of a quarter of the time may differ: of what the heap holds, which is estimated from
+# samples, by chance; of resident memory also because holes between live blocks become more.
+GROWTH_ALLOWED = 0.05
+RESIDENT_GROWTH_ALLOWED = 0.10
+# Bytes allocated between two profiles, as a power of two: about one in two minutes.
 PROFILE_EVERY = 33
 
 
@@ -192,7 +194,8 @@ def report(directory, rows, profiled, started):
     for key, part in found.items():
         print(f"{key}: {100 * part:+.1f} % after minute {SETTLED_MINUTES}")
     print(f"live heap: {live[0]} to {live[-1]} MB in {len(live)} profiles")
-    return all(part <= GROWTH_ALLOWED for part in found.values())
+    return all(part <= (RESIDENT_GROWTH_ALLOWED if key.endswith("MiB") else GROWTH_ALLOWED)
+               for key, part in found.items())
 
 
 def main():
@@ -211,7 +214,7 @@ def main():
 
     rows = []
     with Receiver() as receiver, contextlib.ExitStack() as stack:
-        profile = (f"prof:true,lg_prof_sample:17,lg_prof_interval:{PROFILE_EVERY},"
+        profile = (f"prof:true,lg_prof_sample:14,lg_prof_interval:{PROFILE_EVERY},"
                    f"prof_prefix:{directory}/heap")
         shipped = Subject("shipped", directory, receiver)
         profiled = Subject("profiled", directory, receiver,
