@@ -48,6 +48,9 @@ constexpr char kTenantKey[] = "x-scope-orgid";
 
 constexpr int kMaxConnectMs = 10'000;
 constexpr int64_t kMinReconnectNanos = 100 * kNanosPerMilli;
+// Answers that nobody waits for are looked at this often. Waking a thread for each of them would
+// cost as much as sending the request.
+constexpr int64_t kPatienceNanos = 20 * kNanosPerMilli;
 // How often files of certificates are looked at.
 constexpr int64_t kLookNanos = kNanosPerSecond;
 constexpr size_t kMaxPemBytes = size_t{4} << 20;
@@ -154,6 +157,9 @@ class Answers {
     grpc::ByteBuffer response;
   };
 
+  // `max_calls` is how many there may be at a time.
+  explicit Answers(uint64_t max_calls) : max_calls_(max_calls) {}
+
   Call* Add(uint64_t id) {
     const std::lock_guard<std::mutex> lock(mutex_);
     return (calls_[id] = std::make_shared<Call>()).get();
@@ -171,7 +177,9 @@ class Answers {
     ended_.push_back(std::move(found->second));
     calls_.erase(found);
     // With the lock: who waits for the last call then ends the life of this.
-    changed_.notify_all();
+    const bool urgent =
+        cancelled_ || !status.ok() || 2 * (calls_.size() + answers_.size()) >= max_calls_;
+    if (urgent) changed_.notify_all();
   }
 
   void Put(ExportAnswer answer) {
@@ -181,6 +189,8 @@ class Answers {
 
   std::vector<ExportAnswer> Wait(int64_t timeout_nanos) {
     std::unique_lock<std::mutex> lock(mutex_);
+    // Success can wait while there is room for more calls.
+    if (!calls_.empty()) timeout_nanos = std::min(timeout_nanos, kPatienceNanos);
     changed_.wait_for(lock, std::chrono::nanoseconds(timeout_nanos),
                       [this] { return woken_ || !answers_.empty(); });
     woken_ = false;
@@ -221,6 +231,7 @@ class Answers {
   }
 
  private:
+  const uint64_t max_calls_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<uint64_t, std::shared_ptr<Call>> calls_;  // guarded by mutex_, as is all below
@@ -235,7 +246,10 @@ class GrpcExportClient final : public ExportClient {
  public:
   GrpcExportClient(const ForwardOptions& options, std::string user_agent, const Clock* clock,
                    const Logger* logger)
-      : options_(options), user_agent_(std::move(user_agent)), clock_(clock) {
+      : options_(options),
+        user_agent_(std::move(user_agent)),
+        clock_(clock),
+        answers_(options.max_concurrent_requests) {
     const size_t host = options.endpoint.find("://") + 3;
     uses_tls_ = options.endpoint.starts_with("https://");
     target_ = options.endpoint.substr(host, options.endpoint.find('/', host) - host);
