@@ -48,8 +48,8 @@ constexpr char kTenantKey[] = "x-scope-orgid";
 
 constexpr int kMaxConnectMs = 10'000;
 constexpr int64_t kMinReconnectNanos = 100 * kNanosPerMilli;
-// Answers that nobody waits for are looked at this often. Waking a thread for each of them would
-// cost as much as sending the request.
+// While calls are under way, answers that nobody waits for and what is new are looked at this
+// often. Waking a thread for each of them would cost as much as sending the request.
 constexpr int64_t kPatienceNanos = 20 * kNanosPerMilli;
 // How often files of certificates are looked at.
 constexpr int64_t kLookNanos = kNanosPerSecond;
@@ -201,11 +201,10 @@ class Answers {
   }
 
   void Wake() {
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      woken_ = true;
-    }
-    changed_.notify_all();
+    const std::lock_guard<std::mutex> lock(mutex_);
+    woken_ = true;
+    // With calls under way the wait is a short one.
+    if (calls_.empty()) changed_.notify_all();
   }
 
   // Gives up all calls, and waits for gRPC to give them back, which it does at once.

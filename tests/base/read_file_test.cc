@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fstream>
 #include <string>
+#include <unistd.h>
 
 #include <gtest/gtest.h>
 
@@ -11,10 +12,11 @@ namespace {
 
 class ReadFileTest : public ::testing::Test {
  protected:
-  // A file with 10,000 bytes.
+  // A file with 10,000 bytes, for this process alone: tests run beside each other.
   ReadFileTest() { std::ofstream(path_) << text_; }
+  ~ReadFileTest() override { unlink(path_.c_str()); }
 
-  const std::string path_ = ::testing::TempDir() + "read_file_test";
+  const std::string path_ = ::testing::TempDir() + "read_file_test." + std::to_string(getpid());
   const std::string text_ = std::string(9999, 'x') + '\n';
 };
 
