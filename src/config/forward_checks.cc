@@ -75,18 +75,17 @@ void CheckQueue(const ForwardOptions& receiver, const std::string& at, bool has_
   }
 }
 
-// Its sender would be told to send it again for ever.
-void CheckRoom(const ForwardOptions& receiver, const std::string& at, uint64_t max_message_size,
-               ConfigReader* reader) {
+// A sender on the port of `port_key` would be told to send it again for ever.
+void CheckRoom(const ForwardOptions& receiver, const std::string& at, const std::string& port_key,
+               uint64_t max_message_size, ConfigReader* reader) {
   const uint64_t max_memory = receiver.queue_config.max_memory;
   if (!receiver.required || max_memory >= max_message_size) return;
   reader->LaterProblem(at + ".queue_config.max_memory",
-                       " = \"" + FormatByteSize(max_memory) +
-                           "\" is smaller than max_message_size = \"" +
-                           FormatByteSize(max_message_size) +
+                       " = \"" + FormatByteSize(max_memory) + "\" is smaller than " + port_key +
+                           ".max_message_size = \"" + FormatByteSize(max_message_size) +
                            "\", so with required = true the largest requests would never be taken: "
                            "raise it",
-                       "otlp.grpc.max_message_size");
+                       port_key + ".max_message_size");
 }
 
 void CheckReceiver(const ForwardOptions& receiver, const std::string& at, bool has_path,
@@ -139,7 +138,10 @@ void CheckForward(Options* options, ConfigReader* reader) {
   for (size_t i = 0; i < receivers.size(); ++i) {
     const std::string at = ElementPath("forward", i);
     CheckReceiver(receivers[i], at, !options->storage.path.empty(), reader);
-    CheckRoom(receivers[i], at, options->otlp_grpc.max_message_size, reader);
+    CheckRoom(receivers[i], at, "otlp.grpc", options->otlp_grpc.max_message_size, reader);
+    if (options->otlp_http.enabled) {
+      CheckRoom(receivers[i], at, "otlp.http", options->otlp_http.max_message_size, reader);
+    }
   }
   SettleNames(&receivers, reader);
   if (receivers.size() > kMaxReceivers) {

@@ -147,7 +147,8 @@ bool CivetWebServer::Listen(std::string* error) {
   access_ = HttpAccess::Create(options_, clock_, logger_, error);
   if (access_ == nullptr) return false;
   if (options_.tls.has_value()) {
-    tls_ = TlsContext::Create(*options_.tls, options_.tls_min_version, "http", clock_, logger_, error);
+    tls_ =
+        TlsContext::Create(*options_.tls, options_.tls_min_version, "http", clock_, logger_, error);
     if (tls_ == nullptr) return false;
   }
   const std::vector<std::pair<const char*, std::string>> settings = {

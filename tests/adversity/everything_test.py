@@ -1,8 +1,9 @@
 """Everything that spanmeter does, at the same time: spans of several tenants, scrapes in all
-formats, questions of the page, pushes that succeed and fail, a queue on disk, limits, expiry, and
-reloads that change labels and buckets. For ThreadSanitizer above all, whose findings end the
+formats, questions of the page, pushes and backends that succeed and fail, queues on disk, limits,
+expiry, and reloads that change labels and buckets. For ThreadSanitizer above all, whose findings end the
 process with a status of its own; without it for what is refused or lost."""
 
+import http.client
 import threading
 import time
 import unittest
@@ -32,7 +33,7 @@ GENERATORS = [
 ]
 
 
-def tables_of(number, receiver, storage):
+def tables_of(number, receiver, storage, backend):
     """The configuration after so many reloads."""
     change = dict(GENERATORS[number % len(GENERATORS)])
     span_metrics = {}
@@ -50,6 +51,10 @@ def tables_of(number, receiver, storage):
         "generator.span_metrics": span_metrics,
         "generator.service_graphs": {"wait": "1s", "max_items": 50},
         "tenants.b": {"max_active_series": 100},
+        "forward": [{"name": "backend", "endpoint": f"http://{backend}",
+                     "max_concurrent_requests": 1 + number % 3},
+                    {"name": "away", "endpoint": "http://127.0.0.1:9", "protocol": "http",
+                     "queue_config": {"spill": True}}],
         "remote_write": [pushing.remote(receiver, "it"),
                          {"name": "gone", "url": "http://127.0.0.1:9/"}],
     }
@@ -88,14 +93,28 @@ class EverythingTest(unittest.TestCase):
                     "color": f"color {number % 11}"}
         return otlp_wire.encode_request(resource, spans), len(spans)
 
+    def post(self, server, request, tenant):
+        """Sends by HTTP, over a connection of its own."""
+        connection = http.client.HTTPConnection(server.otlp_http_address,
+                                                timeout=harness.DEADLINE_SECONDS)
+        try:
+            connection.request("POST", "/v1/traces", request, dict(
+                [tenant, ("Content-Type", "application/x-protobuf")]))
+            self.assertEqual(connection.getresponse().status, 200)
+        finally:
+            connection.close()
+
     def test_everything_at_once(self):
         receiver = write_receiver.Receiver()
         self.addCleanup(receiver.close)
         receiver.__enter__()
+        backend = harness.Spanmeter({"generator": {"processors": []}})
+        self.addCleanup(backend.close)
+        backend.start()
         server = harness.Spanmeter()
         self.addCleanup(server.close)
         storage = server.directory / "storage"
-        server.configure(tables_of(0, receiver, storage))
+        server.configure(tables_of(0, receiver, storage, backend.grpc_address))
         server.start()
         sent = [0] * CONNECTIONS
         answers = {}
@@ -104,9 +123,11 @@ class EverythingTest(unittest.TestCase):
         def sender(index):
             def send(number):
                 request, spans = self.request(index, number)
-                error = connections.export(index, request,
-                                           [("x-scope-orgid", TENANTS[index % len(TENANTS)])])
-                self.assertIsNone(error)
+                tenant = ("x-scope-orgid", TENANTS[index % len(TENANTS)])
+                if index % 2 == 0:
+                    self.assertIsNone(connections.export(index, request, [tenant]))
+                else:
+                    self.post(server, request, tenant)
                 sent[index] += spans
             return send
 
@@ -124,7 +145,7 @@ class EverythingTest(unittest.TestCase):
             answers[status] = answers.get(status, 0) + 1
 
         def reload(number):
-            server.configure(tables_of(number + 1, receiver, storage))
+            server.configure(tables_of(number + 1, receiver, storage, backend.grpc_address))
             status, _, body = server.post("/-/reload", X_Requested_With="test")
             self.assertEqual(status, 200, body)
             time.sleep(0.3)
@@ -142,6 +163,9 @@ class EverythingTest(unittest.TestCase):
         self.assertGreater(
             adversity.self_value(server, "spanmeter_registry_series_expired_total"), 0)
         self.assertGreater(len(receiver.series()), 100)
+        harness.wait_until(
+            lambda: adversity.self_value(backend, "spanmeter_spans_received_total") >= sum(sent),
+            "everything to be passed on")
         self.assertGreater(answers[200], len(QUESTIONS), answers)
         server.terminate()
         self.assertEqual(server.wait(), 0, server.log())

@@ -24,6 +24,9 @@ constexpr char kEverything[] = R"(
   [otlp.grpc]
   max_message_size = "2MiB"
 
+  [otlp.http]
+  max_message_size = "2MiB"
+
   [storage]
   path = "/data"
 

@@ -308,6 +308,7 @@ class ForwardTest(ForwardCase):
     def test_required_receiver_refuses_what_it_has_no_room_for_and_recovers(self):
         with span_sink.Sink("grpc") as sink:
             tables = {"otlp.grpc": {"max_message_size": "1MiB"},
+                      "otlp.http": {"max_message_size": "1MiB"},
                       "forward": [forward(sink, required=True, queue={"max_memory": "1MiB"})]}
             with harness.Spanmeter(tables) as server:
                 senders = Senders(server)
