@@ -11,7 +11,7 @@ import loadgen
 import otlp_wire
 
 CONNECTIONS = 32
-SECONDS = 20
+SECONDS = 12
 LABEL_SETS = 60
 # Those of short lives are touched for one period and left alone for the others.
 STALE = "3s"

@@ -249,7 +249,7 @@ TEST(RelabelModelTest, RandomRulesDoWhatThePlainImplementationDoes) {
   };
   int changed = 0;
   int dropped = 0;
-  for (int i = 0; i < 20'000; ++i) {
+  for (int i = 0; i < 5'000; ++i) {
     std::vector<RelabelRule> rules;
     for (size_t k = 1 + random() % 4; k > 0; --k) {
       RelabelRule& rule = rules.emplace_back();
@@ -275,8 +275,8 @@ TEST(RelabelModelTest, RandomRulesDoWhatThePlainImplementationDoes) {
       ++changed;
     }
   }
-  EXPECT_GT(changed, 5000);
-  EXPECT_GT(dropped, 2000);
+  EXPECT_GT(changed, 1250);
+  EXPECT_GT(dropped, 500);
 }
 
 TEST(RelabelValidationTest, MessagesNameTheValueAndTheRemedy) {
