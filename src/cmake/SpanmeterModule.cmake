@@ -16,7 +16,7 @@ endfunction()
 # spanmeter_test(NAME SOURCES file... DEPENDS target...)
 #
 # Declares the GoogleTest program NAME and registers each of its tests with CTest. The target unit_tests builds all such
-# programs; tsan_tests those whose directory's code, libraries included, synchronises in ways that ThreadSanitizer sees.
+# programs; tsan_tests those of directories where threads meet, in code (libraries included) that ThreadSanitizer sees.
 function(spanmeter_test name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS" ${ARGN})
   if(NOT SPANMETER_TESTS)
@@ -34,7 +34,7 @@ function(spanmeter_test name)
   gtest_discover_tests(${name} NO_PRETTY_VALUES DISCOVERY_TIMEOUT 60 PROPERTIES LABELS unit)
   add_dependencies(unit_tests ${name})
   get_filename_component(directory ${CMAKE_CURRENT_SOURCE_DIR} NAME)
-  if(directory MATCHES "^(base|registry|processors|generator|exposition|http|http_client|queue|remote_write|model)$")
+  if(directory MATCHES "^(base|registry|processors|http|http_client|queue|remote_write|model)$")
     add_dependencies(tsan_tests ${name})
   endif()
 endfunction()
