@@ -17,13 +17,13 @@ import service
 import systems
 
 # The libraries that the program is linked with, by the sonames of Debian 12. libyaml-cpp may be
-# among them.
-# The loader is one of them because of thread-local variables, such as Boost's.
+# among them. The loader is one because of thread-local variables, such as Boost's.
 LIBRARIES = {
     "ld-linux-x86-64.so.2", "libabsl", "libc.so.6", "libcrypt.so.1", "libcrypto.so.3",
-    "libcurl.so.4", "libdeflate.so.0", "libgcc_s.so.1", "libgpr.so.29", "libgrpc++.so.1.51", "libgrpc.so.29", "libisal.so.2", "libm.so.6",
-    "libprometheus-cpp-core.so.1.0", "libprotobuf.so.32", "libre2.so.9", "libsnappy.so.1",
-    "libsqlite3.so.0", "libssl.so.3", "libstdc++.so.6", "libsystemd.so.0", "libyaml-cpp.so.0.7",
+    "libcurl.so.4", "libdeflate.so.0", "libgcc_s.so.1", "libgpr.so.29", "libgrpc++.so.1.51",
+    "libgrpc.so.29", "libisal.so.2", "libm.so.6", "libprometheus-cpp-core.so.1.0",
+    "libprotobuf.so.32", "libre2.so.9", "libsnappy.so.1", "libsqlite3.so.0", "libssl.so.3",
+    "libstdc++.so.6", "libsystemd.so.0", "libyaml-cpp.so.0.7",
 }
 
 
