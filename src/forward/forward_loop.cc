@@ -21,10 +21,11 @@ constexpr TakeOptions kOneBlock = {.max_points = 1, .max_wait_nanos = 0, .by_ten
 ForwardLoop::ForwardLoop(const ForwardOptions& options, Parts parts)
     : options_(options),
       parts_(std::move(parts)),
-      random_(std::random_device()()),
+      backoff_(options.queue_config.min_backoff, options.queue_config.max_backoff),
       error_throttle_(parts_.clock, kLogIntervalNanos),
       refusal_throttle_(parts_.clock, kLogIntervalNanos),
-      rejection_throttle_(parts_.clock, kLogIntervalNanos) {}
+      rejection_throttle_(parts_.clock, kLogIntervalNanos),
+      outcome_(parts_.clock) {}
 
 void ForwardLoop::Step() {
   const int64_t now = parts_.clock->MonotonicNanos();
@@ -87,7 +88,7 @@ void ForwardLoop::HandleTaken(const Flight& flight, const ExportAnswer& answer) 
   }
   parts_.metrics->CountSent(Spans(flight), answer.rejected_spans, flight.body_bytes);
   parts_.metrics->SetUp(true);
-  last_success_ms_ = parts_.clock->WallNanos() / kNanosPerMilli;
+  outcome_.NoteSuccess();
   failures_.erase(flight.lease.ids.front());
   parts_.queue->Settle(flight.lease);
   uint64_t suppressed = 0;
@@ -107,15 +108,15 @@ void ForwardLoop::HandleFailure(const Flight& flight, const ExportAnswer& answer
   if (answer.id >= first_id_after_failure_) {
     first_id_after_failure_ = next_id_;
     ++failures_in_row_;
-    pause = std::max(pause, BackoffNanos(failures_in_row_));
+    pause = std::max(pause, backoff_.Nanos(failures_in_row_));
   }
   const int64_t now = parts_.clock->MonotonicNanos();
   pause_until_nanos_ = std::max(pause_until_nanos_, now + pause);
   // The request itself waits longer with each failure of its own: others get their turn before it.
   if (failures_.size() >= kMaxFailures) failures_.clear();
   const uint32_t failures = ++failures_[flight.lease.ids.front()];
-  parts_.queue->Return(flight.lease, now + std::max(pause, BackoffNanos(failures)));
-  NoteError(answer.error);
+  parts_.queue->Return(flight.lease, now + std::max(pause, backoff_.Nanos(failures)));
+  outcome_.NoteError(answer.error);
   uint64_t suppressed = 0;
   if (!error_throttle_.Allow(&suppressed)) return;
   parts_.logger->Warn("cannot pass spans on to a receiver, trying again",
@@ -132,7 +133,7 @@ void ForwardLoop::HandleRefusal(const Flight& flight, const ExportAnswer& answer
   parts_.metrics->CountDropped(DropReason::kRejected, dropped);
   failures_.erase(flight.lease.ids.front());
   parts_.queue->Settle(flight.lease);
-  NoteError(answer.error);
+  outcome_.NoteError(answer.error);
   uint64_t suppressed = 0;
   if (!refusal_throttle_.Allow(&suppressed)) return;
   parts_.logger->Error("a receiver refuses spans, which are dropped", {{"receiver", options_.name},
@@ -154,30 +155,9 @@ void ForwardLoop::Cancel() {
   flights_.clear();
 }
 
-// From half to all of what `failures` in a row ask for.
-int64_t ForwardLoop::BackoffNanos(uint32_t failures) {
-  constexpr uint32_t kMaxDoublings = 30;
-  const ForwardQueueOptions& queue = options_.queue_config;
-  int64_t backoff = queue.min_backoff;
-  for (uint32_t i = 1; i < std::min(failures, kMaxDoublings) && backoff < queue.max_backoff; ++i) {
-    backoff *= 2;
-  }
-  backoff = std::min(backoff, queue.max_backoff);
-  return std::uniform_int_distribution<int64_t>(backoff / 2, backoff)(random_);
-}
-
-void ForwardLoop::NoteError(const std::string& error) {
-  const MutexLock lock(&status_mutex_);
-  last_error_ = error;
-  last_error_ms_ = parts_.clock->WallNanos() / kNanosPerMilli;
-}
-
 ForwardLoop::Status ForwardLoop::status() const {
   Status status;
-  status.last_success_ms = last_success_ms_;
-  const MutexLock lock(&status_mutex_);
-  status.last_error = last_error_;
-  status.last_error_ms = last_error_ms_;
+  outcome_.Describe(&status);
   return status;
 }
 

@@ -3,18 +3,16 @@
 #ifndef SPANMETER_FORWARD_FORWARD_LOOP_H_
 #define SPANMETER_FORWARD_FORWARD_LOOP_H_
 
-#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <random>
 #include <string>
 
 #include "spanmeter/block_queue.h"
 #include "spanmeter/clock.h"
 #include "spanmeter/forward_options.h"
 #include "spanmeter/log.h"
-#include "spanmeter/mutex.h"
+#include "spanmeter/send_thread.h"
 
 #include "forward/export_client.h"
 #include "forward/gzip_stream.h"
@@ -73,8 +71,6 @@ class ForwardLoop {
   void HandleTaken(const Flight& flight, const ExportAnswer& answer);
   void HandleFailure(const Flight& flight, const ExportAnswer& answer);
   void HandleRefusal(const Flight& flight, const ExportAnswer& answer);
-  int64_t BackoffNanos(uint32_t failures);
-  void NoteError(const std::string& error);
 
   const ForwardOptions options_;
   Parts parts_;
@@ -90,16 +86,13 @@ class ForwardLoop {
   uint64_t first_id_after_failure_ = 0;
   // Of blocks.
   std::map<uint64_t, uint32_t> failures_;
-  std::minstd_rand random_;
+  Backoff backoff_;
 
   LogThrottle error_throttle_;
   LogThrottle refusal_throttle_;
   LogThrottle rejection_throttle_;
 
-  mutable Mutex status_mutex_;
-  std::string last_error_ GUARDED_BY(status_mutex_);
-  int64_t last_error_ms_ GUARDED_BY(status_mutex_) = 0;
-  std::atomic<int64_t> last_success_ms_{0};
+  SendOutcome outcome_;
 };
 
 }  // namespace spanmeter

@@ -10,6 +10,7 @@
 #include <optional>
 #include <utility>
 
+#include <absl/status/status.h>
 #include <grpc/byte_buffer.h>
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
@@ -73,26 +74,10 @@ bool IsRetryable(const grpc::Status& status, bool says_when) {
   }
 }
 
-const char* CodeName(grpc::StatusCode code) {
-  static constexpr const char* kNames[] = {"OK",
-                                           "CANCELLED",
-                                           "UNKNOWN",
-                                           "INVALID_ARGUMENT",
-                                           "DEADLINE_EXCEEDED",
-                                           "NOT_FOUND",
-                                           "ALREADY_EXISTS",
-                                           "PERMISSION_DENIED",
-                                           "RESOURCE_EXHAUSTED",
-                                           "FAILED_PRECONDITION",
-                                           "ABORTED",
-                                           "OUT_OF_RANGE",
-                                           "UNIMPLEMENTED",
-                                           "INTERNAL",
-                                           "UNAVAILABLE",
-                                           "DATA_LOSS",
-                                           "UNAUTHENTICATED"};
-  const auto number = static_cast<size_t>(code);
-  return number < std::size(kNames) ? kNames[number] : "an unknown code";
+// Status codes are Abseil's by number and name.
+std::string CodeName(grpc::StatusCode code) {
+  const std::string name = absl::StatusCodeToString(static_cast<absl::StatusCode>(code));
+  return name.empty() ? "an unknown code" : name;
 }
 
 std::string BytesOf(const grpc::ByteBuffer& buffer) {

@@ -54,12 +54,7 @@ Receiver::Receiver(const ForwardOptions& options, Parts parts)
             metrics->CountDropped(reason, dropped);
           })),
       loop_(options, LoopParts(queue_, std::move(parts))),
-      thread_([this] { Run(); }) {}
-
-Receiver::~Receiver() {
-  if (deadline_nanos_ == kNoDeadline) BeginStop(0);
-  Stop();
-}
+      thread_(&loop_, clock_) {}
 
 uint64_t Receiver::max_queue_bytes() const { return LimitsOf(options_.queue_config).max_size; }
 
@@ -118,28 +113,7 @@ void Receiver::Queue(RequestBodies* bodies, uint64_t reserved) {
   block.counts.samples = spans;
   block.oldest_ms = block.newest_ms = clock_->WallNanos() / kNanosPerMilli;
   queue_->Append(block, std::move(body), reserved);
-  loop_.client()->Wake();
-}
-
-void Receiver::BeginStop(int64_t deadline_nanos) {
-  deadline_nanos_ = deadline_nanos;
-  loop_.client()->Wake();
-}
-
-void Receiver::Stop() {
-  if (thread_.joinable()) thread_.join();
-}
-
-void Receiver::Run() {
-  for (;;) {
-    const int64_t deadline_nanos = deadline_nanos_;
-    if (deadline_nanos != kNoDeadline) {
-      loop_.Hurry(deadline_nanos);
-      if (loop_.Done() || clock_->MonotonicNanos() >= deadline_nanos) break;
-    }
-    loop_.Step();
-  }
-  loop_.Cancel();
+  thread_.Wake();
 }
 
 }  // namespace spanmeter

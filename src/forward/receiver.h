@@ -8,7 +8,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 
 #include "spanmeter/block_queue.h"
 #include "spanmeter/clock.h"
@@ -16,6 +15,7 @@
 #include "spanmeter/log.h"
 #include "spanmeter/queue_storage.h"
 #include "spanmeter/request_tee.h"
+#include "spanmeter/send_thread.h"
 #include "spanmeter/span_filter.h"
 
 #include "forward/forward_loop.h"
@@ -52,12 +52,8 @@ class Receiver {
     const Clock* clock = nullptr;
     const Logger* logger = nullptr;
   };
-  // Begins to send. The pointers must outlive the receiver.
+  // Begins to send. The pointers must outlive the receiver, whose end stops at once.
   Receiver(const ForwardOptions& options, Parts parts);
-  // Stops at once.
-  ~Receiver();
-  Receiver(const Receiver&) = delete;
-  Receiver& operator=(const Receiver&) = delete;
 
   // Keeps room for a request where it must not be lost: *bytes is how much. False when there is
   // none.
@@ -67,9 +63,9 @@ class Receiver {
   void Queue(RequestBodies* bodies, uint64_t reserved);
 
   // Begins to end: sends what is in the queue, at most until `deadline_nanos` (monotonic clock).
-  void BeginStop(int64_t deadline_nanos);
+  void BeginStop(int64_t deadline_nanos) { thread_.BeginStop(deadline_nanos); }
   // Waits for the end. REQUIRES: BeginStop() was called.
-  void Stop();
+  void Stop() { thread_.Stop(); }
   // Drops what is in memory. REQUIRES: Stop().
   void DropMemory() { queue_->DropMemory(); }
 
@@ -81,12 +77,9 @@ class Receiver {
   ForwardLoop::Status status() const { return loop_.status(); }
 
  private:
-  static constexpr int64_t kNoDeadline = -1;
-
   // The body for the receiver, and how many of its spans are in it; null when none is.
   RequestBodies::Body Choose(RequestBodies* bodies, uint64_t* spans) const;
   const RequestBodies::Body& Whole(RequestBodies* bodies) const;
-  void Run();
 
   const ForwardOptions options_;
   ReceiverMetrics* const metrics_;
@@ -96,8 +89,7 @@ class Receiver {
   // Gives each request a place of its own among the hashes: none waits for another.
   std::atomic<uint64_t> next_hash_{0};
   ForwardLoop loop_;
-  std::atomic<int64_t> deadline_nanos_{kNoDeadline};
-  std::thread thread_;
+  SendThread<ForwardLoop> thread_;
 };
 
 }  // namespace spanmeter

@@ -87,10 +87,11 @@ SendLoop::SendLoop(const RemoteWriteOptions& options, Parts parts)
       parts_(std::move(parts)),
       is_auto_(options.protobuf_message == RemoteWriteProtocol::kAuto),
       protocol_(FirstProtocol(options.protobuf_message)),
-      random_(std::random_device()()),
+      backoff_(options.queue_config.min_backoff, options.queue_config.max_backoff),
       error_throttle_(parts_.clock, kLogIntervalNanos),
       refusal_throttle_(parts_.clock, kLogIntervalNanos),
-      written_throttle_(parts_.clock, kLogIntervalNanos) {
+      written_throttle_(parts_.clock, kLogIntervalNanos),
+      outcome_(parts_.clock) {
   next_metadata_nanos_ = parts_.clock->MonotonicNanos() + kFirstMetadataNanos;
   parts_.metrics->SetShards(1, options_.queue_config.max_shards);
 }
@@ -264,8 +265,8 @@ void SendLoop::HandleMetadata(const Flight& flight, const HttpResponse& response
     parts_.metrics->CountMetadataRetried(flight.metadata);
     metadata_not_before_nanos_ =
         parts_.clock->MonotonicNanos() +
-        std::max(BackoffNanos(++metadata_failures_), WantedPauseNanos(response));
-    return NoteError(Describe(response));
+        std::max(backoff_.Nanos(++metadata_failures_), WantedPauseNanos(response));
+    return outcome_.NoteError(Describe(response));
   }
   metadata_failures_ = 0;
   metadata_.pop_front();
@@ -273,7 +274,7 @@ void SendLoop::HandleMetadata(const Flight& flight, const HttpResponse& response
     parts_.metrics->CountMetadata(flight.metadata, flight.body_bytes);
   } else {
     parts_.metrics->CountMetadataFailed(flight.metadata);
-    NoteError(Describe(response));
+    outcome_.NoteError(Describe(response));
   }
 }
 
@@ -289,7 +290,7 @@ void SendLoop::HandleSuccess(Flight flight, const HttpResponse& response) {
   parts_.metrics->CountSent(flight.counts, flight.body_bytes, flight.newest_ms);
   failures_.erase(flight.lease.ids.front());
   parts_.queue->Settle(flight.lease);
-  last_success_ms_ = parts_.clock->WallNanos() / kNanosPerMilli;
+  outcome_.NoteSuccess();
   // The more waits, the more is sent at a time.
   if (parts_.queue->stats().blocks > flights_.size() && shards_ < options_.queue_config.max_shards)
     ++shards_;
@@ -355,7 +356,7 @@ void SendLoop::HandleFailure(const Flight& flight, const HttpResponse& response)
   Pause(response);
   if (failures_.size() >= kMaxFailures) failures_.clear();
   const uint32_t failures = ++failures_[flight.lease.ids.front()];
-  parts_.queue->Return(flight.lease, parts_.clock->MonotonicNanos() + BackoffNanos(failures));
+  parts_.queue->Return(flight.lease, parts_.clock->MonotonicNanos() + backoff_.Nanos(failures));
 }
 
 int64_t SendLoop::WantedPauseNanos(const HttpResponse& response) const {
@@ -370,27 +371,15 @@ void SendLoop::Pause(const HttpResponse& response) {
   if (response.id >= first_id_after_failure_) {
     first_id_after_failure_ = next_id_;
     shards_ = std::max<uint64_t>(shards_ / 2, 1);
-    pause = std::max(pause, BackoffNanos(++failures_in_row_));
+    pause = std::max(pause, backoff_.Nanos(++failures_in_row_));
   }
   pause_until_nanos_ = std::max(pause_until_nanos_, parts_.clock->MonotonicNanos() + pause);
   const std::string error = Describe(response);
-  NoteError(error);
+  outcome_.NoteError(error);
   uint64_t suppressed = 0;
   if (!error_throttle_.Allow(&suppressed)) return;
   parts_.logger->Warn("cannot send to a receiver of remote write, trying again",
                       {{"remote_name", options_.name}, {"error", error}, {"more", suppressed}});
-}
-
-// From half to all of what `failures` in a row ask for.
-int64_t SendLoop::BackoffNanos(uint32_t failures) {
-  constexpr uint32_t kMaxDoublings = 30;
-  const QueueOptions& queue = options_.queue_config;
-  int64_t backoff = queue.min_backoff;
-  for (uint32_t i = 1; i < std::min(failures, kMaxDoublings) && backoff < queue.max_backoff; ++i) {
-    backoff *= 2;
-  }
-  backoff = std::min(backoff, queue.max_backoff);
-  return std::uniform_int_distribution<int64_t>(backoff / 2, backoff)(random_);
 }
 
 void SendLoop::HandleRefusal(const Flight& flight, const HttpResponse& response) {
@@ -412,7 +401,7 @@ void SendLoop::HandleRefusal(const Flight& flight, const HttpResponse& response)
   failures_.erase(flight.lease.ids.front());
   parts_.queue->Settle(flight.lease);
   const std::string error = Describe(response);
-  NoteError(error);
+  outcome_.NoteError(error);
   uint64_t suppressed = 0;
   if (!refusal_throttle_.Allow(&suppressed)) return;
   parts_.logger->Error("a receiver of remote write refuses samples, which are dropped",
@@ -422,20 +411,11 @@ void SendLoop::HandleRefusal(const Flight& flight, const HttpResponse& response)
                         {"more", suppressed}});
 }
 
-void SendLoop::NoteError(const std::string& error) {
-  const MutexLock lock(&status_mutex_);
-  last_error_ = error;
-  last_error_ms_ = parts_.clock->WallNanos() / kNanosPerMilli;
-}
-
 SendLoop::Status SendLoop::status() const {
   Status status;
   status.protocol = protocol();
   status.shards = shards_.load(std::memory_order_relaxed);
-  status.last_success_ms = last_success_ms_;
-  const MutexLock lock(&status_mutex_);
-  status.last_error = last_error_;
-  status.last_error_ms = last_error_ms_;
+  outcome_.Describe(&status);
   return status;
 }
 

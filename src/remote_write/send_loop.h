@@ -9,7 +9,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <random>
 #include <set>
 #include <string>
 #include <vector>
@@ -18,9 +17,9 @@
 #include "spanmeter/clock.h"
 #include "spanmeter/http_client.h"
 #include "spanmeter/log.h"
-#include "spanmeter/mutex.h"
 #include "spanmeter/remote_write_options.h"
 #include "spanmeter/sample_sink.h"
+#include "spanmeter/send_thread.h"
 
 #include "remote_write/endpoint_metrics.h"
 
@@ -110,8 +109,6 @@ class SendLoop {
   void Pause(const HttpResponse& response);
   // How long the receiver wants to be left alone; 0 when it does not say.
   int64_t WantedPauseNanos(const HttpResponse& response) const;
-  int64_t BackoffNanos(uint32_t failures);
-  void NoteError(const std::string& error);
 
   const RemoteWriteOptions options_;
   Parts parts_;
@@ -143,16 +140,13 @@ class SendLoop {
   uint32_t metadata_failures_ = 0;
   int64_t metadata_not_before_nanos_ = 0;
   int64_t next_metadata_nanos_ = 0;
-  std::minstd_rand random_;
+  Backoff backoff_;
 
   LogThrottle error_throttle_;
   LogThrottle refusal_throttle_;
   LogThrottle written_throttle_;
 
-  mutable Mutex status_mutex_;
-  std::string last_error_ GUARDED_BY(status_mutex_);
-  int64_t last_error_ms_ GUARDED_BY(status_mutex_) = 0;
-  std::atomic<int64_t> last_success_ms_{0};
+  SendOutcome outcome_;
 };
 
 }  // namespace spanmeter

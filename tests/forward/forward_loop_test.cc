@@ -12,7 +12,7 @@
 
 #include "forward/forward_fixture.h"
 #include "support/fake_clock.h"
-#include "support/send_log.h"
+#include "support/log_file.h"
 
 namespace spanmeter {
 namespace {
@@ -73,7 +73,7 @@ class ForwardLoopTest : public testing::Test {
 
   ForwardOptions options_;
   FakeClock clock_;
-  SendLog log_;
+  LogFile log_;
   Logger logger_{{}, &clock_, log_.fd()};
   ReceiverMetrics metrics_{"receiver"};
   QueueStorage storage_{{}, {"forward", "what is passed on", "spans"}, &clock_, &logger_};

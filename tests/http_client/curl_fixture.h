@@ -26,7 +26,7 @@
 #include "spanmeter/curl_client.h"
 #include "spanmeter/log.h"
 
-#include "support/send_log.h"
+#include "support/log_file.h"
 
 namespace spanmeter {
 
@@ -174,7 +174,7 @@ class CurlClientTest : public testing::Test {
   std::unique_ptr<MisbehavingReceiver> server_;
   RemoteWriteOptions options_;
   ForwardClock clock_;
-  SendLog log_;
+  LogFile log_;
   Logger logger_{{}, &clock_, log_.fd()};
   std::unique_ptr<HttpClient> client_;
   uint64_t last_id_ = 0;

@@ -12,7 +12,7 @@
 
 #include "spanmeter/curl_client.h"
 
-#include "support/send_log.h"
+#include "support/log_file.h"
 
 namespace {
 
@@ -72,7 +72,7 @@ class SlowResolverTest : public testing::Test {
   }
 
   SystemClock clock_;
-  SendLog log_;
+  LogFile log_;
   Logger logger_{{}, &clock_, log_.fd()};
   std::unique_ptr<HttpClient> client_;
 };

@@ -68,6 +68,7 @@ HOMES = {
     "wire_writer": "base",
     "block": "queue",
     "drop_reason": "queue",
+    "send_thread": "queue",
     "filter_options": "base",
     "forward_options": "base",
     "http_client": "http_client",

@@ -2,6 +2,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -74,6 +75,17 @@ class QueueDamageTest : public QueueFixture {
     Overwrite((RootPage("bodies") - 1) * kPageBytes, std::string(kPageBytes, '\xFF'));
   }
   // Opens, and sees that the file was set aside and the new one works.
+  // Whether each of these statements, about a file of its own, has the file set aside.
+  void ExpectEachSetsAside(std::span<const char* const> changes) {
+    for (const char* change : changes) {
+      MakeFile();
+      Execute(change);
+      Reopen();
+      EXPECT_EQ(storage_->status().files_set_aside, 1U) << change;
+      ExpectWorks();
+    }
+  }
+
   void ExpectSetAside(const std::string& error) {
     Reopen();
     EXPECT_TRUE(std::filesystem::exists(CorruptPath()));
@@ -145,13 +157,8 @@ TEST_F(QueueDamageTest, FileOfANewerVersionIsSetAside) {
 }
 
 TEST_F(QueueDamageTest, FileWithoutOneOfItsTablesIsSetAside) {
-  for (const char* table : {"DROP TABLE blocks", "DROP TABLE bodies", "DROP TABLE stamps"}) {
-    MakeFile();
-    Execute(table);
-    Reopen();
-    EXPECT_EQ(storage_->status().files_set_aside, 1U) << table;
-    ExpectWorks();
-  }
+  const char* const changes[] = {"DROP TABLE blocks", "DROP TABLE bodies", "DROP TABLE stamps"};
+  ExpectEachSetsAside(changes);
 }
 
 TEST_F(QueueDamageTest, FileWithARowThatMakesNoSenseIsSetAside) {
@@ -163,13 +170,7 @@ TEST_F(QueueDamageTest, FileWithARowThatMakesNoSenseIsSetAside) {
       "UPDATE blocks SET id = -id",
       "UPDATE blocks SET id = 9223372036854775807 WHERE id = (SELECT max(id) FROM blocks)",
   };
-  for (const char* change : changes) {
-    MakeFile();
-    Execute(change);
-    Reopen();
-    EXPECT_EQ(storage_->status().files_set_aside, 1U) << change;
-    ExpectWorks();
-  }
+  ExpectEachSetsAside(changes);
 }
 
 TEST_F(QueueDamageTest, FileWithAChangedRowIsSetAside) {
@@ -187,13 +188,7 @@ TEST_F(QueueDamageTest, FileWithAChangedRowIsSetAside) {
       "UPDATE blocks SET newest_ms = newest_ms + 1",
       "UPDATE blocks SET body_bytes = body_bytes + 1",
   };
-  for (const char* change : changes) {
-    MakeFile();
-    Execute(change);
-    Reopen();
-    EXPECT_EQ(storage_->status().files_set_aside, 1U) << change;
-    ExpectWorks();
-  }
+  ExpectEachSetsAside(changes);
 }
 
 TEST_F(QueueDamageTest, FileInWhichRowsComeTwiceIsSetAside) {

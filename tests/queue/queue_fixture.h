@@ -25,6 +25,7 @@
 #include "spanmeter/queue_storage.h"
 
 #include "support/fake_clock.h"
+#include "support/log_file.h"
 
 namespace spanmeter {
 
@@ -51,35 +52,6 @@ class TestDirectory {
 
  private:
   std::filesystem::path path_;
-};
-
-// The lines of a Logger.
-class LogFile {
- public:
-  LogFile() : fd_(memfd_create("log", MFD_CLOEXEC)) {}
-  ~LogFile() { close(fd_); }
-  LogFile(const LogFile&) = delete;
-  LogFile& operator=(const LogFile&) = delete;
-
-  int fd() const { return fd_; }
-  std::string text() const {
-    std::string text(static_cast<size_t>(lseek(fd_, 0, SEEK_END)), '\0');
-    const ssize_t size = pread(fd_, text.data(), text.size(), 0);
-    text.resize(size > 0 ? static_cast<size_t>(size) : 0);
-    return text;
-  }
-  // How many lines contain the words.
-  int Count(const std::string& words) const {
-    const std::string all = text();
-    int count = 0;
-    for (size_t at = all.find(words); at != std::string::npos; at = all.find(words, at + 1)) {
-      ++count;
-    }
-    return count;
-  }
-
- private:
-  const int fd_;
 };
 
 // Counts what is dropped. Thread-safe.

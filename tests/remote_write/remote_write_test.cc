@@ -159,7 +159,7 @@ class RemoteWriteTest : public testing::Test {
   }
 
   SettableClock clock_;
-  SendLog log_;
+  LogFile log_;
   Logger logger_{{}, &clock_, log_.fd()};
   std::filesystem::path directory_;
   Options options_;

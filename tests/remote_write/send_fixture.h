@@ -22,7 +22,7 @@
 #include "remote_write/request_encoder.h"
 #include "remote_write/send_loop.h"
 #include "support/fake_clock.h"
-#include "support/send_log.h"
+#include "support/log_file.h"
 
 namespace spanmeter {
 
@@ -180,11 +180,11 @@ class SendLoopTest : public testing::Test {
   std::vector<MetricInfo> metadata_;
   std::map<std::string, std::vector<MetricInfo>> metadata_of_;  // by tenant
   FakeClock clock_;
-  SendLog log_;
+  LogFile log_;
   Logger logger_{{}, &clock_, log_.fd()};
   EndpointMetrics metrics_{"receiver", "http://receiver/write"};
   // The storage has a log of its own.
-  SendLog storage_log_;
+  LogFile storage_log_;
   Logger storage_logger_{{}, &clock_, storage_log_.fd()};
   QueueStorage storage_{{}, {"remote_write", "remote write", "samples"}, &clock_, &storage_logger_};
   std::shared_ptr<BlockQueue> queue_;

@@ -94,7 +94,7 @@ class SenderTest : public testing::Test {
 
   RemoteWriteOptions options_;
   SystemClock clock_;
-  SendLog log_;
+  LogFile log_;
   Logger logger_{{}, &clock_, log_.fd()};
   EndpointMetrics metrics_{"receiver", "http://receiver/write"};
   QueueStorage storage_{{}, {"remote_write", "remote write", "samples"}, &clock_, &logger_};

@@ -1,7 +1,7 @@
 // A log that a test can read.
 
-#ifndef SPANMETER_TESTS_SUPPORT_SEND_LOG_H_
-#define SPANMETER_TESTS_SUPPORT_SEND_LOG_H_
+#ifndef SPANMETER_TESTS_SUPPORT_LOG_FILE_H_
+#define SPANMETER_TESTS_SUPPORT_LOG_FILE_H_
 
 #include <string>
 #include <unistd.h>
@@ -11,12 +11,12 @@
 namespace spanmeter {
 
 // The lines of a Logger.
-class SendLog {
+class LogFile {
  public:
-  SendLog() : fd_(memfd_create("log", MFD_CLOEXEC)) {}
-  ~SendLog() { close(fd_); }
-  SendLog(const SendLog&) = delete;
-  SendLog& operator=(const SendLog&) = delete;
+  LogFile() : fd_(memfd_create("log", MFD_CLOEXEC)) {}
+  ~LogFile() { close(fd_); }
+  LogFile(const LogFile&) = delete;
+  LogFile& operator=(const LogFile&) = delete;
 
   int fd() const { return fd_; }
   std::string text() const {
@@ -41,4 +41,4 @@ class SendLog {
 
 }  // namespace spanmeter
 
-#endif  // SPANMETER_TESTS_SUPPORT_SEND_LOG_H_
+#endif  // SPANMETER_TESTS_SUPPORT_LOG_FILE_H_
