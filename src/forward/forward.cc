@@ -93,6 +93,7 @@ class Forward::Impl {
     if (disk_ != nullptr) disk_->LogUnclaimed();
   }
 
+  // To be kept while it is looked through: a reload may put others in their place at any time.
   std::shared_ptr<const Receivers> Current() const {
     const MutexLock lock(&mutex_);
     return receivers_;
@@ -101,7 +102,8 @@ class Forward::Impl {
   ForwardStatus GetStatus() const {
     ForwardStatus status;
     const int64_t now_ms = clock_->WallNanos() / kNanosPerMilli;
-    for (const auto& receiver : *Current()) {
+    const std::shared_ptr<const Receivers> receivers = Current();
+    for (const auto& receiver : *receivers) {
       ForwardStatus::Receiver& described = status.receivers.emplace_back();
       receiver->metrics().Describe(receiver->queue_stats(), now_ms, &described);
       const ForwardOptions& options = receiver->options();
@@ -118,12 +120,14 @@ class Forward::Impl {
   }
 
   void BeginStop(int64_t deadline_nanos) {
-    for (const auto& receiver : *Current()) receiver->BeginStop(deadline_nanos);
+    const std::shared_ptr<const Receivers> receivers = Current();
+    for (const auto& receiver : *receivers) receiver->BeginStop(deadline_nanos);
   }
 
   void Stop() {
     if (!thread_.joinable()) return;
-    for (const auto& receiver : *Current()) receiver->Stop();
+    const std::shared_ptr<const Receivers> receivers = Current();
+    for (const auto& receiver : *receivers) receiver->Stop();
     {
       const std::lock_guard<std::mutex> lock(stop_mutex_);
       stopping_ = true;
@@ -190,7 +194,8 @@ class Forward::Impl {
 
   void AppendMetrics(std::vector<prometheus::MetricFamily>* families) const {
     const int64_t now_ms = clock_->WallNanos() / kNanosPerMilli;
-    for (const auto& receiver : *Current()) {
+    const std::shared_ptr<const Receivers> receivers = Current();
+    for (const auto& receiver : *receivers) {
       receiver->metrics().Append(receiver->queue_stats(), now_ms, receiver->max_queue_bytes(),
                                  families);
     }
