@@ -219,10 +219,10 @@ class LiveTest(unittest.TestCase):
         self.assertIn(("spanmeter_otlp_requests_total", "code", "RESOURCE_EXHAUSTED"), matchers)
         for metric, label, value in sorted(matchers):
             with self.subTest(metric, label=label, value=value):
-                found = {one for environment in (SHOP, EVERYTHING)
-                         for one in environment.prometheus.api(f"label/{label}/values",
-                                                               **{"match[]": metric})}
-                self.assertIn(value, found)
+                harness.wait_until(
+                    lambda m=metric, l=label, v=value: any(
+                        v in environment.prometheus.api(f"label/{l}/values", **{"match[]": m})
+                        for environment in (SHOP, EVERYTHING)), "it to be there")
 
     def evaluated_rules(self, environment):
         """What Prometheus says of its rules, when each has been evaluated."""
